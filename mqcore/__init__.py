@@ -1,0 +1,1 @@
+"""mqcore: message queues and notifications over storage that already runs."""

@@ -1,0 +1,23 @@
+"""The contract between core and a storage driver.
+
+A driver author reads this package and nothing else of mqcore: `controllers` says what each
+operation promises, `values` what crosses the line, `errors` what may be raised, `capabilities`
+what a store may declare on top, `driver` how the pieces are opened and closed. The reference
+driver, `mqcore/memory.py`, is the shortest code that keeps every promise.
+"""
+
+from . import capabilities, controllers, driver, errors, uri, values
+from .capabilities import *
+from .controllers import *
+from .driver import *
+from .errors import *
+from .uri import *
+from .values import *
+
+__all__ = []
+__all__ += capabilities.__all__
+__all__ += controllers.__all__
+__all__ += driver.__all__
+__all__ += errors.__all__
+__all__ += uri.__all__
+__all__ += values.__all__

@@ -1,0 +1,63 @@
+"""A driver: four controllers on one store, and how core opens it."""
+
+import abc
+from typing import ClassVar, Protocol
+
+from .capabilities import Capability, Limits
+from .controllers import (
+    ClaimController,
+    MessageController,
+    QueueController,
+    SubscriptionController,
+)
+from .values import Clock
+
+__all__ = ["Driver", "OpenDriver"]
+
+
+class Driver(abc.ABC):
+    """One handle on one store. Handles share nothing but the store.
+
+    Everything that the capabilities promise holds between handles, threads and processes: a
+    lock inside the handle protects nothing.
+    """
+
+    capabilities: Capability
+    limits: Limits = Limits()
+
+    local: ClassVar[bool] = False
+    """True when no other process can reach the store, so that a server runs one worker only."""
+
+    queues: QueueController
+    messages: MessageController
+    claims: ClaimController
+    subscriptions: SubscriptionController
+
+    @abc.abstractmethod
+    def ping(self) -> None:
+        """Ask the store whether it works. Raises Unavailable when it does not."""
+
+    @abc.abstractmethod
+    def collect(self, limit: int = 1000) -> int:
+        """Give back the room of expired and deleted things; nothing visible changes (B-079, B-109).
+
+        Removes about `limit` records at most, so that one call is short, and returns how many
+        messages, claims and subscriptions it removed. Core calls it from time to time, from
+        many processes; fewer than `limit` means that nothing is left to do now.
+        """
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Finish what is in flight and let go of the store. Idempotent; later calls raise Closed."""
+
+
+class OpenDriver(Protocol):
+    """The entry point of a driver, in the group `mqcore.drivers`, named after its URI scheme.
+
+    It connects, and so raises `Unavailable` when the store is not there, or `Misconfigured`
+    when it is but cannot be used, saying what to change. `uri` is the deployer's; options of the
+    driver ride in its query (`StoreUri` reads them). It may hold a password: never put it into
+    an error or a log.
+    """
+
+    def __call__(self, uri: str, *, clock: Clock) -> Driver: ...

@@ -1,0 +1,249 @@
+"""The values that cross the line between core and a driver.
+
+All of them are frozen. Times are seconds since the epoch as given by the injected clock, ttls,
+delays and graces are seconds. A body is bytes that nobody but the two ends looks into.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+__all__ = [
+    "Claim",
+    "ClaimRequest",
+    "Clock",
+    "DeadLetter",
+    "Handle",
+    "Mark",
+    "Message",
+    "Metadata",
+    "NewMessage",
+    "NewSubscription",
+    "Page",
+    "Queue",
+    "QueueFilter",
+    "QueueRef",
+    "QueueStats",
+    "Subscription",
+    "new_id",
+]
+
+T = TypeVar("T")
+
+Clock = Callable[[], float]
+"""Returns the time now, in seconds since the epoch."""
+
+Metadata = Mapping[str, Any]
+"""A JSON object. It is the user's: a driver stores it whole and never reads a key of it."""
+
+
+def new_id() -> str:
+    """Make an id for a message, a claim or a subscription.
+
+    32 characters of `[0-9a-f]`: 16 for the time in nanoseconds, then 64 random bits. Ids sort
+    as text by the time they were made, so that an index over them grows at one end.
+    Core makes all ids and drivers store them, which is what makes a repeated call harmless:
+    the same ids say that it is the same call.
+    """
+    return f"{time.time_ns():016x}{secrets.token_hex(8)}"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRef:
+    """Which queue. `project` is the tenant; None is a namespace of its own, never ''."""
+
+    project: str | None
+    name: str
+
+    def __str__(self) -> str:
+        where = "without a project" if self.project is None else f"of project {self.project!r}"
+        return f"queue {self.name!r} {where}"
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of a listing.
+
+    `items` has as many as match, up to the limit. `next` is an opaque marker that continues
+    exactly after the last item. Every page with items has one, the last page too, so that a
+    reader can come back for what is added later; an empty page has None (B-012, B-127).
+    """
+
+    items: tuple[T, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue as stored. `metadata` is None in a listing that did not ask for details.
+
+    `version` is an opaque token that changes with every change of the metadata.
+    """
+
+    name: str
+    metadata: Metadata | None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFilter:
+    """Which queues to list: all given conditions must hold (spec B-013, B-014).
+
+    `name`: a case-sensitive part of the name. `metadata`: for each top-level key, the values
+    one of which the stored value must equal, type included (1, 1.0 and true all differ from "1",
+    and true differs from 1).
+    """
+
+    name: str | None = None
+    metadata: Mapping[str, Sequence[Any]] | None = None
+
+    def matches(self, name: str, metadata: Metadata) -> bool:
+        """Whether a queue passes; for drivers whose store cannot filter by itself."""
+        if self.name is not None and self.name not in name:
+            return False
+        return all(
+            key in metadata
+            and any(type(v) is type(metadata[key]) and v == metadata[key] for v in values)
+            for key, values in (self.metadata or {}).items()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One end of a queue: the id of a message and when it was posted."""
+
+    id: str
+    posted_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStats:
+    """How many messages are under a live claim, and how many are not (delayed ones included).
+
+    Expired messages are in neither. `oldest` and `newest` are by posting order, claimed ones
+    included, and None when the queue is empty.
+    """
+
+    free: int
+    claimed: int
+    oldest: Mark | None = None
+    newest: Mark | None = None
+
+    @property
+    def total(self) -> int:
+        return self.free + self.claimed
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message to post. `id` comes from `new_id()` and is unique in the queue.
+
+    `client` is the poster, for listings that hide one's own messages; drivers compare it as
+    text. `checksum` is opaque text that comes back with the message.
+    """
+
+    id: str
+    body: bytes
+    ttl: int
+    delay: int = 0
+    client: str | None = None
+    checksum: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as stored.
+
+    `ttl` is what was granted at post, or by the claim that extended it (spec 1.4).
+    `claim_id` is the live claim that holds it, else None. `claim_count` says how often it was
+    handed out by a claim in this queue.
+    """
+
+    id: str
+    body: bytes
+    ttl: int
+    posted_at: float
+    claim_id: str | None = None
+    claim_count: int = 0
+    checksum: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """Which message to delete, and by what right.
+
+    `claim_ids` empty: the message must not be under a live claim. Otherwise it must be held by
+    one of these claims. `force`: delete it whoever holds it; `claim_ids` is then ignored.
+    """
+
+    id: str
+    claim_ids: tuple[str, ...] = ()
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Where a message goes instead of being claimed once more (spec 1.5).
+
+    A message that was claimed `max_claims` times already moves to the queue `name` of the same
+    project. With `ttl`, it lives that many seconds from the move; without, as long as before.
+    """
+
+    name: str
+    max_claims: int
+    ttl: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRequest:
+    """A claim to make: up to `limit` messages for `ttl` seconds. `id` comes from `new_id()`."""
+
+    id: str
+    limit: int
+    ttl: int
+    grace: int
+    dead_letter: DeadLetter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A live claim. It began, or was last renewed, at `renewed_at`; it ends `ttl` seconds later.
+
+    `messages` are those that it still holds, in posting order; they may all be deleted by now.
+    """
+
+    id: str
+    ttl: int
+    grace: int
+    renewed_at: float
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewSubscription:
+    """A subscription to create. `id` comes from `new_id()`; `subscriber` is a URI."""
+
+    id: str
+    subscriber: str
+    ttl: int
+    options: Metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A subscription as stored. It ends `ttl` seconds after `renewed_at`.
+
+    `created_at` is when it was created. A stored record that does not say whether it is
+    confirmed counts as confirmed (spec 1.1).
+    """
+
+    id: str
+    source: str
+    subscriber: str
+    ttl: int
+    options: Metadata
+    created_at: float
+    renewed_at: float
+    confirmed: bool = False
