@@ -48,7 +48,7 @@ class Driver(abc.ABC):
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Finish what is in flight and let go of the store. Idempotent; later calls raise Closed."""
+        """Finish what is in flight and let go of the store. Idempotent; then all raise Closed."""
 
 
 class OpenDriver(Protocol):
