@@ -204,6 +204,9 @@ class _Store:
         self.subscribers: dict[tuple[QueueRef, str], str] = {}
         self.endings: Any = SortedSet()
 
+    def boxes(self) -> Iterator[_Box]:
+        return (box for boxes in self.queues.values() for box in boxes.values())
+
 
 class _Controller:
     def __init__(self, handle: "MemoryDriver") -> None:
@@ -598,13 +601,19 @@ class MemoryDriver(Driver):
     def ping(self) -> None:
         self.queues.count(None)
 
+    def volume(self) -> QueueStats:
+        self.collect()
+        with self.store.lock:
+            sizes = [[len(rows) for rows in box.by_state] for box in self.store.boxes()]
+        free, delayed, claimed = (sum(column) for column in zip((0, 0, 0), *sizes, strict=True))
+        return QueueStats(free + delayed, claimed)
+
     def collect(self, limit: int = 1000) -> int:
         self.ping()
         with self.store.lock:
             now = self.clock()
-            boxes: list[_Box] = [b for some in self.store.queues.values() for b in some.values()]
             gone = self.subscriptions.settle(self.store, now)
-            return sum((box.settle(now) for box in boxes), start=gone)
+            return sum((box.settle(now) for box in self.store.boxes()), start=gone)
 
     def close(self) -> None:
         self.closed = True

@@ -10,7 +10,7 @@ from .controllers import (
     QueueController,
     SubscriptionController,
 )
-from .values import Clock
+from .values import Clock, QueueStats
 
 __all__ = ["Driver", "OpenDriver"]
 
@@ -36,6 +36,13 @@ class Driver(abc.ABC):
     @abc.abstractmethod
     def ping(self) -> None:
         """Ask the store whether it works. Raises Unavailable when it does not."""
+
+    @abc.abstractmethod
+    def volume(self) -> QueueStats:
+        """Count the messages of all queues, for a health report; no ends are given.
+
+        May take time in proportion to the number of queues, not of messages.
+        """
 
     @abc.abstractmethod
     def collect(self, limit: int = 1000) -> int:

@@ -4,6 +4,7 @@ All of them are frozen. Times are seconds since the epoch as given by the inject
 delays and graces are seconds. A body is bytes that nobody but the two ends looks into.
 """
 
+import json
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -168,6 +169,10 @@ class Message:
     claim_id: str | None = None
     claim_count: int = 0
     checksum: str | None = None
+
+    def json(self) -> Any:
+        """The body as a value, for consumers; raises ValueError when it is not JSON."""
+        return json.loads(self.body)
 
 
 @dataclass(frozen=True, slots=True)

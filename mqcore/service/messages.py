@@ -1,0 +1,222 @@
+"""Messages: defaults, limits, lazy creation of the queue, and batches of requests."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mqcore.contract import (
+    Capability,
+    Driver,
+    Handle,
+    Invalid,
+    Message,
+    MQError,
+    NewMessage,
+    NotSupported,
+    Page,
+    QueueNotFound,
+    QueueRef,
+    TooLarge,
+    Unavailable,
+    new_id,
+)
+
+from .limits import MIN_TTL, ServiceLimits
+from .queues import QueueService
+from .rules import QueueRules
+from .validation import check_count, check_number, only
+
+__all__ = ["MessageService", "Notifier", "Post", "Posting"]
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """A message as a user gave it. `body` is JSON text; None takes the queue's default."""
+
+    body: bytes
+    ttl: int | None = None
+    delay: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One user's request to post. `size` is that of the whole request in bytes, if it had one."""
+
+    messages: Sequence[Posting]
+    client: str | None = None
+    size: int | None = None
+
+
+class Notifier(Protocol):
+    """Told of what was stored. It must return at once and must not raise."""
+
+    def posted(self, queue: QueueRef, messages: Sequence[NewMessage]) -> None: ...
+
+
+class MessageService:
+    """Operations on messages. All raise Unavailable when the store is."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        limits: ServiceLimits,
+        queues: QueueService,
+        notifier: Notifier | None = None,
+    ) -> None:
+        self._driver = driver
+        self._limits = limits
+        self._queues = queues
+        self._notifier = notifier
+
+    def post(self, queue: QueueRef, post: Post) -> tuple[str, ...]:
+        """Store all messages of the request or none; return their ids in order.
+
+        The queue is created when it is missing, after the request was found good. Raises
+        Invalid, TooLarge, NotSupported.
+        """
+        return only(self.post_many(queue, [post]))
+
+    def post_many(
+        self, queue: QueueRef, posts: Sequence[Post]
+    ) -> Sequence[tuple[str, ...] | MQError]:
+        """Serve several requests in one call to the store, each with its own result or error."""
+        rules = self._queues.rules(queue)
+        prepared = [self._prepare(post, rules) for post in posts]
+        batch = [new for item in prepared if not isinstance(item, MQError) for new in item]
+        stored = iter(self._store(queue, batch) if batch else ())
+        results: list[tuple[str, ...] | MQError] = []
+        for item in prepared:
+            if isinstance(item, MQError):
+                results.append(item)
+                continue
+            outcome = [next(stored) for _ in item]
+            failed = [one for one in outcome if isinstance(one, MQError)]
+            ids = tuple(one for one in outcome if isinstance(one, str))
+            if failed:
+                self._driver.messages.delete(queue, [Handle(i, force=True) for i in ids])
+                results.append(failed[0])
+                continue
+            results.append(ids)
+            if self._notifier:
+                self._notifier.posted(queue, item)
+        return results
+
+    def _prepare(self, post: Post, rules: QueueRules) -> list[NewMessage] | MQError:
+        try:
+            if not post.messages:
+                raise Invalid("messages must hold at least one message")
+            size = post.size
+            if size is None:
+                size = sum(len(posting.body) for posting in post.messages)
+            if size > rules.max_post_size:
+                raise TooLarge(f"a post to this queue takes at most {rules.max_post_size} bytes")
+            return [self._new_message(one, post.client, rules) for one in post.messages]
+        except MQError as error:
+            return error
+
+    def _new_message(self, posting: Posting, client: str | None, rules: QueueRules) -> NewMessage:
+        limits = self._limits
+        ttl, delay = posting.ttl, posting.delay
+        if ttl is None:
+            ttl = rules.default_ttl
+        check_number("ttl", ttl, MIN_TTL, limits.max_message_ttl)
+        if delay is None:
+            delay = rules.default_delay
+        check_number("delay", delay, 0, limits.max_message_delay)
+        if delay and Capability.DELAY not in self._driver.capabilities:
+            raise NotSupported("the store of this server cannot delay messages")
+        largest = self._driver.limits.body
+        if largest is not None and len(posting.body) > largest:
+            raise TooLarge(f"a message body takes at most {largest} bytes in this store")
+        checksum = _checksum(posting.body) if limits.enable_checksum else None
+        return NewMessage(new_id(), posting.body, ttl, delay, client, checksum)
+
+    def _store(self, queue: QueueRef, batch: Sequence[NewMessage]) -> Sequence[str | MQError]:
+        try:
+            return self._driver.messages.post(queue, batch)
+        except QueueNotFound:
+            self._driver.queues.create(queue, {})
+        try:
+            return self._driver.messages.post(queue, batch)
+        except QueueNotFound as exc:
+            raise Unavailable(f"{queue} is being deleted; try again") from exc
+
+    def get(self, queue: QueueRef, message_id: str) -> Message:
+        """Raises MessageNotFound, for a missing queue too."""
+        return self._driver.messages.get(queue, message_id)
+
+    def get_many(self, queue: QueueRef, ids: Sequence[str]) -> tuple[Message, ...]:
+        """Those of the messages that exist, in the order asked for. Raises Invalid."""
+        check_count("ids", len(ids), self._limits.max_messages_per_page)
+        return self._driver.messages.get_many(queue, ids)
+
+    def list(
+        self,
+        queue: QueueRef,
+        *,
+        marker: str | None = None,
+        limit: int = 10,
+        hide_client: str | None = None,
+        include_claimed: bool = False,
+        include_delayed: bool = False,
+    ) -> Page[Message]:
+        """A page of messages, oldest first; empty for a missing queue. Raises Invalid."""
+        check_number("limit", limit, 1, self._limits.max_messages_per_page)
+        return self._driver.messages.list(
+            queue,
+            marker=marker,
+            limit=limit,
+            hide_client=hide_client,
+            include_claimed=include_claimed,
+            include_delayed=include_delayed,
+        )
+
+    def delete(self, queue: QueueRef, message_id: str, claim_id: str | None = None) -> None:
+        """Delete one message; silent when it is not there.
+
+        Raises MessageClaimed, MessageNotClaimedBy and ClaimNotFound (spec 2.7, "Delete one").
+        """
+        only(self.delete_many(queue, [self.handle(message_id, claim_id)]))
+
+    @staticmethod
+    def handle(message_id: str, claim_id: str | None = None) -> Handle:
+        """The right to delete one message, as a user gave it."""
+        return Handle(message_id, () if claim_id is None else (claim_id,))
+
+    def delete_many(self, queue: QueueRef, handles: Sequence[Handle]) -> Sequence[MQError | None]:
+        """Serve several single deletes in one call to the store, each with its own result."""
+        return self._driver.messages.delete(queue, handles)
+
+    def bulk_delete(
+        self, queue: QueueRef, ids: Sequence[str], claim_ids: Sequence[str] = ()
+    ) -> None:
+        """Delete messages by id, claimed or not (spec 2.7, "Bulk delete").
+
+        With the option `message_delete_with_claim_id`, claim ids are required, each message must
+        be held by one of them, and one that is not leaves all in place. Raises Invalid, and in
+        that case MessageNotClaimedBy or ClaimNotFound.
+        """
+        check_count("ids", len(ids), self._limits.max_messages_per_page)
+        by_claim = self._limits.message_delete_with_claim_id
+        if by_claim and not claim_ids:
+            raise Invalid("claim_ids is required: this server deletes claimed messages only")
+        handles = [Handle(i, tuple(claim_ids), force=not by_claim) for i in ids]
+        for error in self._driver.messages.delete(queue, handles, all_or_nothing=by_claim):
+            if error:
+                raise error
+
+    def pop(self, queue: QueueRef, limit: int) -> tuple[Message, ...]:
+        """Take up to `limit` claimable messages out for good, oldest first. Raises Invalid."""
+        check_number("pop", limit, 1, self._limits.max_messages_per_claim_or_pop)
+        return self._driver.messages.pop(queue, limit)
+
+
+def _checksum(body: bytes) -> str | None:
+    """The checksum of spec 1.7: MD5 over one canonical JSON form of the body; none for null."""
+    value = json.loads(body)
+    if value is None:
+        return None
+    digest = hashlib.md5(json.dumps(value).encode(), usedforsecurity=False)
+    return f"MD5:{digest.hexdigest()}"
