@@ -1,0 +1,142 @@
+"""Merging: who shares a call, in which order, and what fails with whom."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+
+import pytest
+
+from mqcore.contract import Invalid, MQError, QueueEmpty, QueueRef, Unavailable
+from mqcore.transport.bridge import MAX_MERGED, Bridge
+
+Q = QueueRef("p", "q")
+
+
+def on_a_bridge(test: Callable[[Bridge], Awaitable[None]], threads: int = 2) -> None:
+    async def main() -> None:
+        bridge = Bridge(threads)
+        await test(bridge)
+        await bridge.close()
+
+    asyncio.run(main())
+
+
+class Store:
+    """Takes batches; the first call waits until it is let go."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[object]] = []
+        self.gate = threading.Event()
+
+    def many(self, queue: QueueRef, requests: Sequence[object]) -> list[object | MQError]:
+        self.batches.append(list(requests))
+        self.gate.wait(10)
+        return [QueueEmpty(queue) if one == "bad" else f"{one}!" for one in requests]
+
+
+def test_a_lone_call_runs_on_another_thread_and_returns() -> None:
+    async def test(bridge: Bridge) -> None:
+        name = await bridge.run(lambda: threading.current_thread().name)
+        assert name.startswith("storage-")
+        assert await bridge.run(divmod, 7, 2) == (3, 1)
+        with pytest.raises(ZeroDivisionError):
+            await bridge.run(divmod, 7, 0)
+
+    on_a_bridge(test)
+
+
+def test_what_arrives_during_a_call_goes_together_in_order() -> None:
+    async def test(bridge: Bridge) -> None:
+        store = Store()
+        tasks = [asyncio.create_task(bridge.merged("x", Q, store.many, n)) for n in range(5)]
+        await asyncio.sleep(0)
+        store.gate.set()
+        assert await asyncio.gather(*tasks) == ["0!", "1!", "2!", "3!", "4!"]
+        assert store.batches == [[0], [1, 2, 3, 4]]
+        assert await bridge.merged("x", Q, store.many, 9) == "9!"
+
+    on_a_bridge(test)
+
+
+def test_kinds_and_queues_do_not_wait_for_each_other() -> None:
+    async def test(bridge: Bridge) -> None:
+        blocked, free = Store(), Store()
+        free.gate.set()
+        waiting = asyncio.create_task(bridge.merged("x", Q, blocked.many, 1))
+        await asyncio.sleep(0)
+        assert await bridge.merged("y", Q, free.many, 2) == "2!"
+        assert await bridge.merged("x", QueueRef("p", "other"), free.many, 3) == "3!"
+        blocked.gate.set()
+        assert await waiting == "1!"
+
+    on_a_bridge(test)
+
+
+def test_a_batch_is_bounded() -> None:
+    async def test(bridge: Bridge) -> None:
+        store = Store()
+        tasks = [
+            asyncio.create_task(bridge.merged("x", Q, store.many, n))
+            for n in range(MAX_MERGED + 10)
+        ]
+        await asyncio.sleep(0)
+        store.gate.set()
+        await asyncio.gather(*tasks)
+        assert [len(batch) for batch in store.batches] == [1, MAX_MERGED, 9]
+
+    on_a_bridge(test)
+
+
+def test_an_item_that_is_an_error_fails_alone() -> None:
+    async def test(bridge: Bridge) -> None:
+        store = Store()
+        tasks = [asyncio.create_task(bridge.merged("x", Q, store.many, n)) for n in (1, "bad", 3)]
+        await asyncio.sleep(0)
+        store.gate.set()
+        first, bad, third = await asyncio.gather(*tasks, return_exceptions=True)
+        assert (first, third) == ("1!", "3!")
+        assert isinstance(bad, QueueEmpty)
+
+    on_a_bridge(test)
+
+
+def test_a_batch_that_is_refused_is_tried_one_by_one() -> None:
+    calls: list[list[object]] = []
+
+    def many(queue: QueueRef, requests: Sequence[object]) -> list[object | MQError]:
+        calls.append(list(requests))
+        if len(calls) > 1 and "bad" in requests:
+            raise Invalid("too large")
+        return list(requests)
+
+    async def test(bridge: Bridge) -> None:
+        tasks = [asyncio.create_task(bridge.merged("x", Q, many, n)) for n in (0, 1, "bad", 3)]
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [isinstance(result, Invalid) for result in results] == [False, False, True, False]
+
+    on_a_bridge(test)
+
+
+def test_when_the_call_raises_everybody_in_it_hears() -> None:
+    def many(queue: QueueRef, requests: Sequence[object]) -> list[object | MQError]:
+        raise Unavailable("gone")
+
+    async def test(bridge: Bridge) -> None:
+        tasks = [asyncio.create_task(bridge.merged("x", Q, many, n)) for n in range(3)]
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(result, Unavailable) for result in results)
+
+    on_a_bridge(test)
+
+
+def test_one_who_left_does_not_hinder_the_others() -> None:
+    async def test(bridge: Bridge) -> None:
+        store = Store()
+        tasks = [asyncio.create_task(bridge.merged("x", Q, store.many, n)) for n in range(3)]
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+        store.gate.set()
+        assert await tasks[0] == "0!"
+        assert await tasks[2] == "2!"
+
+    on_a_bridge(test)
