@@ -1,5 +1,6 @@
 """`mqcore serve` as a process of its own."""
 
+import contextlib
 import json
 import os
 import re
@@ -7,6 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,21 +60,15 @@ class Server:
         assert answer.status_code in (201, 204), answer.text
         return list(answer.json()["messages"]) if answer.status_code == 201 else []
 
-    def raw(self, data: bytes, *, until_closed: bool = True) -> bytes:
+    def raw(self, data: bytes) -> bytes:
         """Send bytes on a new connection and return what comes back until it is closed."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as conn:
-            try:
+            with contextlib.suppress(OSError):  # refused midway; what it said is still there
                 conn.sendall(data)
-            except OSError:
-                pass  # refused midway; what it said before is still there to read
             answer = b""
-            try:
+            with contextlib.suppress(ConnectionResetError):  # closed with bytes of ours unread
                 while chunk := conn.recv(65536):
                     answer += chunk
-                    if not until_closed and b"\r\n\r\n" in answer:
-                        break
-            except ConnectionResetError:
-                pass  # it closed with bytes of ours unread
             return answer
 
     def stop(self, number: int = signal.SIGTERM) -> int:
@@ -82,6 +79,14 @@ class Server:
         assert self.process.stdout
         self.process.stdout.close()
         return code
+
+
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
+    """Wait for something that another process does."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        threading.Event().wait(0.01)
 
 
 StartServer = Callable[..., Server]

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from .conftest import HEADERS, StartServer, refused
+from .conftest import HEADERS, StartServer, refused, until
 
 
 def test_one_line_says_where_it_listens_and_where_the_data_is(
@@ -46,8 +46,7 @@ def test_a_stop_finishes_what_is_in_flight(start: StartServer, tmp_path: Path) -
     in_flight = threading.Thread(target=post)
     in_flight.start()
     process = psutil.Process(server.process.pid)
-    while not [c for c in process.net_connections() if c.status == "ESTABLISHED"]:
-        pass
+    until(lambda: [c for c in process.net_connections() if c.status == "ESTABLISHED"])
     threading.Timer(0.5, lambda: server.process.send_signal(signal.SIGTERM)).start()
     threading.Timer(1.0, lambda: other.execute("COMMIT")).start()
     in_flight.join(30)
@@ -71,8 +70,7 @@ def test_nothing_acknowledged_is_lost_when_it_is_killed(start: StartServer) -> N
     threads = [threading.Thread(target=post) for _ in range(4)]
     for thread in threads:
         thread.start()
-    while len(acknowledged) < 200:
-        pass
+    until(lambda: len(acknowledged) >= 200)
     server.process.kill()
     for thread in threads:
         thread.join()
@@ -103,13 +101,11 @@ def test_two_servers_on_one_file_share_the_messages_and_no_claim(start: StartSer
 def test_a_worker_that_dies_is_replaced(start: StartServer) -> None:
     server = start("--workers", "2")
     parent = psutil.Process(server.process.pid)
-    while len(parent.children()) < 2:
-        pass
+    until(lambda: len(parent.children()) == 2)
     server.post("kept")
     victim = parent.children()[0].pid
     os.kill(victim, signal.SIGKILL)
-    while len({child.pid for child in parent.children()} - {victim}) < 2:
-        pass
+    until(lambda: len({child.pid for child in parent.children()} - {victim}) == 2)
     assert [message["body"] for message in server.claim()] == ["kept"]
     children = parent.children()
     assert server.stop() == 0
@@ -119,8 +115,7 @@ def test_a_worker_that_dies_is_replaced(start: StartServer) -> None:
 def test_workers_stop_when_their_parent_is_killed(start: StartServer) -> None:
     server = start("--workers", "2")
     parent = psutil.Process(server.process.pid)
-    while len(parent.children()) < 2:
-        pass
+    until(lambda: len(parent.children()) == 2)
     children = parent.children()
     server.process.kill()
     _, alive = psutil.wait_procs(children, timeout=30)
