@@ -524,7 +524,9 @@ class _Subscriptions(_Controller, SubscriptionController):
 
     def get_by_subscriber(self, queue: QueueRef, subscriber: str) -> Subscription:
         with self._settled() as (store, _):
-            return self.get(queue, store.subscribers.get((queue, subscriber), subscriber))
+            if (queue, subscriber) not in store.subscribers:
+                raise SubscriptionNotFound(subscriber, queue)
+            return self.get(queue, store.subscribers[queue, subscriber])
 
     def exists(self, queue: QueueRef, subscription_id: str) -> bool:
         with self._settled() as (store, _):

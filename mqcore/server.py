@@ -28,6 +28,7 @@ __all__ = ["serve"]
 log = logging.getLogger(__name__)
 
 BACKLOG = 2048
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MIN_LIFE = 1.0
 """A worker that ends sooner (seconds) is not replaced at once, lest a broken one spins."""
 
@@ -40,6 +41,12 @@ def serve(settings: Settings) -> int:
     configure_logs(settings.log)
     for warning in settings.warnings:
         log.warning("%s", warning)
+    if settings.server.bind not in LOOPBACK:
+        log.warning(
+            "there is no authentication: whoever reaches %s is believed to be any project; "
+            "let only trusted clients reach it",
+            settings.server.bind,
+        )
     with _listen(settings.server) as listener:
         if settings.server.workers == 1:
             uvloop.run(_work(settings, listener, announce=True))

@@ -18,8 +18,11 @@ class StoreUri:
         try:
             self.parts: SplitResult = urlsplit(uri)
             self._port = self.parts.port
-        except ValueError as exc:
-            raise BadUri(f"the storage URI cannot be read: {exc}") from None
+        except ValueError:
+            raise BadUri(
+                "the storage URI cannot be read: write scheme://user:password@host:port/path, "
+                "with '/', '@', '?' and '#' in a password as %2F, %40, %3F and %23"
+            ) from None
         self.scheme = self.parts.scheme
         self._known: list[str] = []
         self._options: dict[str, str] = {}
@@ -36,6 +39,9 @@ class StoreUri:
 
     def __str__(self) -> str:
         """The URI without password and options, fit for logs."""
+        if self.parts.netloc and "@" in self.parts.path:
+            # A password with a bare '/' in it ends up here.
+            return f"{self.scheme}://..."
         host = self.parts.hostname or ""
         user = f"{self.parts.username}@" if self.parts.username else ""
         port = f":{self._port}" if self._port else ""

@@ -1,6 +1,6 @@
 """A service on the reference driver, with a clock that the test moves."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -25,7 +25,7 @@ class Clock:
 class Notified:
     calls: list[tuple[QueueRef, list[NewMessage]]]
 
-    def posted(self, queue: QueueRef, messages: list[NewMessage]) -> None:
+    def posted(self, queue: QueueRef, messages: Sequence[NewMessage]) -> None:
         self.calls.append((queue, list(messages)))
 
 

@@ -1,6 +1,8 @@
 """Reserved keys, what is reported and what is refused (spec 1.2, 2.6)."""
 
 import threading
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -115,7 +117,7 @@ def test_update_of_a_missing_queue_is_not_found(bench: Bench) -> None:
 def test_an_update_that_fails_changes_nothing(bench: Bench) -> None:
     bench.service.queues.create(bench.queue, {"a": 1})
 
-    def refuse(_: object) -> dict[str, object]:
+    def refuse(_: Mapping[str, Any]) -> Mapping[str, Any]:
         raise Conflict("no such key")
 
     with pytest.raises(Conflict):

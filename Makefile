@@ -1,0 +1,61 @@
+# make run    start the server from this checkout (options: make run ARGS="--bind 0.0.0.0:8888")
+# make test   lint, types and tests; stops at the first that fails
+# make bench  print the tables of bench/
+# make clean  remove what these made
+#
+# Everything is installed into .venv. Another Python: make PYTHON=/path/to/python run
+
+SHELL := /bin/sh
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+DECLARED := setup.cfg pyproject.toml README.md LICENSE
+SOURCES := $(shell find mqcore drivers -type f ! -name '*.pyc' ! -path '*/.*')
+
+.PHONY: run test bench clean
+.DELETE_ON_ERROR:
+
+run: $(VENV)/.run
+	@exec $(BIN)/mqcore serve $(ARGS)
+
+test: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy mqcore drivers/*/mqcore_* tests
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.test
+	@set -e; for script in bench/*.py; do echo "$$script"; $(BIN)/python $$script $(ARGS); done
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One environment, two ways to fill it: each removes the mark of the other.
+# `build` goes first, since setuptools would pack modules that are long deleted from it.
+$(VENV)/.run: $(BIN)/pip $(DECLARED) $(SOURCES)
+	@echo "installing mqcore into $(VENV)"
+	@rm -rf build
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check .
+	@rm -rf build $(VENV)/.test
+	@touch $@
+
+$(VENV)/.test: $(BIN)/pip $(DECLARED)
+	@echo "installing mqcore and its test tools into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@rm -f $(VENV)/.run
+	@touch $@
+
+# Without ensurepip the environment would have no pip: Debian keeps it in python3-venv.
+$(BIN)/pip:
+	@[ -n "$(PYTHON)" ] && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "mqcore needs Python 3.11 or newer: install it (Debian: apt-get install python3" \
+			"python3-venv), or name it: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+			&& apt-get update && apt-get install --yes python3-venv; } \
+		|| { echo "$(PYTHON) cannot make virtual environments: run apt-get install python3-venv" \
+			"as root (Debian, Ubuntu), or name another: make PYTHON=/path/to/python" >&2; exit 1; }
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)

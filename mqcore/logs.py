@@ -1,0 +1,98 @@
+"""Logging of the server: one line a record on standard error, each with the request's id."""
+
+import json
+import logging
+import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from .config import LogSettings
+
+__all__ = ["JsonFormatter", "TextFormatter", "configure", "request_id"]
+
+request_id: ContextVar[str] = ContextVar("request_id", default="-")
+"""The id of the request that is being served; "-" outside one."""
+
+
+def _escaped(text: str) -> str:
+    """The text with everything that could move the cursor or end the line written as an escape.
+
+    Requests end up in logs: without this, a header could forge a line.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
+
+
+def _time(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception as exc:  # a bad log call must not cost the record
+        return f"{record.msg!s} (arguments not shown: {type(exc).__name__})"
+
+
+class _Formatter(logging.Formatter):
+    def _failure(self, record: logging.LogRecord) -> str:
+        parts = []
+        if record.exc_info:
+            parts.append(self.formatException(record.exc_info))
+        if record.stack_info:
+            parts.append(self.formatStack(record.stack_info))
+        return "\n".join(parts)
+
+
+class TextFormatter(_Formatter):
+    """`2026-01-31T12:00:00.000Z INFO mqcore.server [request id] message`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        head = f"{_time(record)} {record.levelname} {record.name} [{request_id.get()}]"
+        failure = self._failure(record)
+        tail = f" | {failure}" if failure else ""
+        return _escaped(f"{head} {_message(record)}{tail}")
+
+
+class JsonFormatter(_Formatter):
+    """An object with time, level, logger, request_id, message and, after a failure, exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": _time(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "request_id": request_id.get(),
+            "message": _message(record),
+        }
+        failure = self._failure(record)
+        if failure:
+            line["exception"] = failure
+        return json.dumps(line)  # ASCII, so no control character gets through
+
+
+def configure(settings: "LogSettings", stream: TextIO | None = None) -> None:
+    """Send all logging of this process, uvicorn's included, through one handler.
+
+    Give uvicorn `log_config=None`, or it undoes this.
+    """
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonFormatter() if settings.format == "json" else TextFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.level.upper())
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+        logger.setLevel(logging.NOTSET)
+    # It tells what it loads at every start, which helps nobody but its authors.
+    quiet = logging.NOTSET if settings.level == "debug" else logging.WARNING
+    logging.getLogger("alembic").setLevel(quiet)
+    logging.captureWarnings(True)
