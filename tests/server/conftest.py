@@ -28,7 +28,7 @@ class Server:
         self.stderr = folder / f"stderr-{uuid.uuid4()}"
         with self.stderr.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mqcore.cli", "serve", "--bind", "127.0.0.1:0", *flags],
+                [sys.executable, "-m", "mqcore", "serve", "--bind", "127.0.0.1:0", *flags],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -111,7 +111,7 @@ def start(tmp_path: Path) -> Iterator[StartServer]:
 def refused(folder: Path, *flags: str) -> str:
     """What a server says that cannot start; it must be one line, without a traceback."""
     done = subprocess.run(
-        [sys.executable, "-m", "mqcore.cli", "serve", *flags],
+        [sys.executable, "-m", "mqcore", "serve", *flags],
         capture_output=True,
         text=True,
         cwd=folder,

@@ -1,22 +1,30 @@
 """Bytes that are no request, or one without an end: refused, and the next request is served."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
-from .conftest import HEADERS, Server, StartServer, error_of
+from .conftest import HEADERS, Server, error_of
 
 HEAD = b"".join(f"{k}: {v}\r\n".encode() for k, v in HEADERS.items())
 POST = b"POST /v2/queues/q/messages HTTP/1.1\r\nHost: x\r\n" + HEAD
 
 
-@pytest.fixture
-def server(start: StartServer) -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def one_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("server")
     env = {"MQCORE_DRIVERS_TRANSPORT_WSGI_REQUEST_TIMEOUT": "1"}
-    served = start(env=env)
+    served = Server(folder, "--uri", f"sqlite:///{folder}/q.db", env=env)
     yield served
-    assert served.http.get("/ping").status_code == 204
-    assert "Traceback" not in served.log()
+    served.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def server(one_server: Server) -> Iterator[Server]:
+    yield one_server
+    assert one_server.http.get("/ping").status_code == 204
+    assert "Traceback" not in one_server.log()
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_it_stops_on_sigterm_and_on_ctrl_c(start: StartServer) -> None:
 def test_a_stop_finishes_what_is_in_flight(start: StartServer, tmp_path: Path) -> None:
     server = start()
     server.post("first")
-    other = sqlite3.connect(tmp_path / "q.db", isolation_level=None)
+    other = sqlite3.connect(tmp_path / "q.db", isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
     answers: list[httpx.Response] = []
 
