@@ -1,0 +1,153 @@
+"""Giving back the room of what is over, in steps that leave others their turn."""
+
+from functools import partial
+
+from sqlalchemy import BigInteger, bindparam, func, select
+
+from . import rows, segments, tally
+from .schema import claims, graves, messages, subscriptions
+from .schema import segments as runs_table
+from .segments import RUN
+from .session import Work
+from .store import Store
+
+__all__ = ["collect"]
+
+STEP = 250
+"""The most records that one transaction removes."""
+
+_limit = bindparam("limit", type_=BigInteger)
+_GRAVE = select(graves.c.queue_id).limit(1)
+_CLOSE_GRAVE = graves.delete().where(graves.c.queue_id == bindparam("q"))
+_IN_GRAVE = (
+    select(messages.c.seq)
+    .where(messages.c.queue_id == bindparam("q"))
+    .order_by(messages.c.seq)
+    .limit(_limit)
+)
+_CLAIMS_IN_GRAVE = select(claims.c.id).where(claims.c.queue_id == bindparam("q")).limit(_limit)
+_DELETE_CLAIMS = claims.delete().where(
+    claims.c.queue_id == bindparam("q"), claims.c.id.in_(bindparam("ids", expanding=True))
+)
+_ENDED = (
+    select(claims.c.queue_id, claims.c.id)
+    .where(claims.c.ends_at <= bindparam("now"))
+    .order_by(claims.c.ends_at)
+    .limit(_limit)
+)
+_RUNS = (
+    select(runs_table.c.queue_id, runs_table.c.segment)
+    .where(runs_table.c.min_expires_at <= bindparam("now"))
+    .order_by(runs_table.c.min_expires_at)
+    .limit(4)
+)
+_in_run = (
+    messages.c.queue_id == bindparam("q"),
+    messages.c.seq >= bindparam("a"),
+    messages.c.seq < bindparam("b"),
+)
+_EXPIRED = (
+    select(messages.c.seq)
+    .where(*_in_run, messages.c.expires_at <= bindparam("now"))
+    .order_by(messages.c.seq)
+    .limit(_limit)
+)
+_BOUNDS = select(func.min(messages.c.expires_at), func.max(messages.c.expires_at)).where(*_in_run)
+_this_run = (runs_table.c.queue_id == bindparam("q"), runs_table.c.segment == bindparam("s"))
+_TIGHTEN = (
+    runs_table.update()
+    .where(*_this_run)
+    .values(min_expires_at=bindparam("low"), max_expires_at=bindparam("high"))
+)
+_DROP_RUN = runs_table.delete().where(*_this_run)
+_OLD_SUBSCRIPTIONS = (
+    select(subscriptions.c.project, subscriptions.c.queue, subscriptions.c.id)
+    .where(subscriptions.c.expires_at <= bindparam("now"))
+    .order_by(subscriptions.c.expires_at)
+    .limit(_limit)
+)
+_DELETE_SUBSCRIPTION = subscriptions.delete().where(
+    subscriptions.c.project == bindparam("p"),
+    subscriptions.c.queue == bindparam("name"),
+    subscriptions.c.id == bindparam("i"),
+)
+
+
+def collect(store: Store, limit: int) -> int:
+    """Remove about `limit` records; fewer means that nothing is left."""
+    removed = 0
+    for step in (_empty_grave, _end_claims, _drop_expired, _drop_subscriptions):
+        more = True
+        while more and removed < limit:
+            room = min(limit - removed, STEP)
+            gone, more = store.write(partial(step, room=room))
+            removed += gone
+    return removed
+
+
+def _empty_grave(work: Work, room: int) -> tuple[int, bool]:
+    """Remove rows of a deleted queue; how many, and whether to go on."""
+    queue_id = work.connection.execute(_GRAVE).scalar()
+    if queue_id is None:
+        return 0, False
+    here = {"q": queue_id, "limit": room}
+    seqs = work.connection.execute(_IN_GRAVE, here).scalars().all()
+    rows.drop(work, queue_id, seqs)
+    ids = work.connection.execute(_CLAIMS_IN_GRAVE, here).scalars().all()
+    if ids:
+        work.connection.execute(_DELETE_CLAIMS, {"q": queue_id, "ids": ids})
+    if len(seqs) < room and len(ids) < room:
+        work.flush()
+        more_runs = segments.drop(work.connection, queue_id, STEP)
+        more_buckets = tally.drop(work.connection, queue_id, STEP)
+        if not more_runs and not more_buckets:
+            work.connection.execute(_CLOSE_GRAVE, {"q": queue_id})
+    return len(seqs) + len(ids), True
+
+
+def _end_claims(work: Work, room: int) -> tuple[int, bool]:
+    """Remove claims that are over. Their messages are free already, see `schema.FREE`."""
+    work.tally.flush(work.connection)
+    ended = work.connection.execute(_ENDED, {"now": work.second, "limit": room}).all()
+    for queue_id in {row.queue_id for row in ended}:
+        ids = [row.id for row in ended if row.queue_id == queue_id]
+        work.connection.execute(_DELETE_CLAIMS, {"q": queue_id, "ids": ids})
+        tally.prune(work.connection, queue_id, tally.CLAIMED, work.second, 2 * STEP)
+    return len(ended), len(ended) == room
+
+
+def _drop_expired(work: Work, room: int) -> tuple[int, bool]:
+    """Remove expired messages of a few runs and tighten what is known of these runs."""
+    work.flush()
+    runs = work.connection.execute(_RUNS, {"now": work.second}).all()
+    gone = 0
+    for queue_id, run in runs:
+        span = {"q": queue_id, "a": run * RUN, "b": (run + 1) * RUN}
+        expired = {**span, "now": work.second, "limit": room}
+        seqs = work.connection.execute(_EXPIRED, expired).scalars().all()
+        rows.drop(work, queue_id, seqs)
+        gone += len(seqs)
+        if len(seqs) == room:
+            break
+        room -= len(seqs)
+        _tighten(work, queue_id, run, span)
+        tally.prune(work.connection, queue_id, tally.LIVE, work.second, 2 * RUN)
+    return gone, bool(runs)
+
+
+def _tighten(work: Work, queue_id: int, run: int, span: dict[str, int]) -> None:
+    low, high = work.connection.execute(_BOUNDS, span).one()
+    this = {"q": queue_id, "s": run}
+    if low is None:
+        work.connection.execute(_DROP_RUN, this)
+    else:
+        work.connection.execute(_TIGHTEN, {**this, "low": low, "high": high})
+
+
+def _drop_subscriptions(work: Work, room: int) -> tuple[int, bool]:
+    over = {"now": work.second, "limit": room}
+    found = work.connection.execute(_OLD_SUBSCRIPTIONS, over).all()
+    if found:
+        doomed = [{"p": row.project, "name": row.queue, "i": row.id} for row in found]
+        work.connection.execute(_DELETE_SUBSCRIPTION, doomed)
+    return len(found), len(found) == room

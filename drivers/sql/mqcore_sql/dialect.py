@@ -1,0 +1,147 @@
+"""What differs between databases. Everything else in this package is written once for all."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    QueuePool,
+    Row,
+    Table,
+    Update,
+    create_engine,
+    event,
+    inspect,
+)
+from sqlalchemy.dialects.sqlite import Insert, insert
+
+from mqcore.contract import Misconfigured
+
+__all__ = [
+    "ChangeAndRead",
+    "Settings",
+    "insert_new",
+    "reader_engine",
+    "share",
+    "storable",
+    "table_names",
+    "upsert",
+    "writer_engine",
+]
+
+READERS = 32
+"""The most reading connections of one handle; a reader beyond waits for one to be free."""
+
+BEGIN_TO_WRITE = "BEGIN IMMEDIATE"
+BEGIN_TO_READ = "BEGIN"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to open the file. `busy_timeout` is in seconds, `synchronous` is `FULL` or `NORMAL`."""
+
+    path: Path
+    busy_timeout: float
+    synchronous: str
+
+
+def writer_engine(settings: Settings) -> Engine:
+    """The engine of the one writing connection: a transaction takes the write lock at once."""
+    return _engine(settings, BEGIN_TO_WRITE, kept=1, most=1, cache_mb=32)
+
+
+def reader_engine(settings: Settings) -> Engine:
+    """The engine of the readers: a transaction sees one moment of the database."""
+    return _engine(settings, BEGIN_TO_READ, kept=4, most=READERS, cache_mb=4)
+
+
+def _engine(settings: Settings, begin: str, *, kept: int, most: int, cache_mb: int) -> Engine:
+    def connect() -> sqlite3.Connection:
+        # isolation_level None keeps the sqlite3 module from beginning transactions by itself.
+        connection = sqlite3.connect(
+            f"file:{quote(str(settings.path))}?mode=rw",
+            uri=True,
+            timeout=settings.busy_timeout,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        for pragma in (
+            f"synchronous = {settings.synchronous}",
+            f"cache_size = -{cache_mb * 1024}",
+            "journal_size_limit = 67108864",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    engine = create_engine(
+        "sqlite://",
+        creator=connect,
+        poolclass=QueuePool,
+        pool_size=kept,
+        max_overflow=most - kept,
+    )
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.connection.cursor().execute(begin)
+
+    return engine
+
+
+def table_names(connection: Connection) -> set[str]:
+    """The tables that the database has."""
+    return set(inspect(connection).get_table_names())
+
+
+def share(connection: Connection, settings: Settings) -> None:
+    """Let readers and a writer work side by side; the file remembers it."""
+    cursor = connection.connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    if cursor.fetchone() != ("wal",):
+        raise Misconfigured(
+            f"the file system of {settings.path} has no shared memory, which the write-ahead log"
+            " needs; put the database on a local disk"
+        )
+
+
+def storable(text: str) -> bool:
+    """Whether the database can hold this text; what it cannot hold, it does not have."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def insert_new(table: Table, unique: Sequence[str]) -> Insert:
+    """INSERT that leaves out rows whose `unique` columns are there already."""
+    return insert(table).on_conflict_do_nothing(index_elements=unique)
+
+
+def upsert(table: Table, changes: Callable[[Any], dict[str, ColumnElement[Any]]]) -> Insert:
+    """INSERT, or where the primary key is there already, what `changes` makes of the new row."""
+    statement = insert(table)
+    return statement.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns), set_=changes(statement.excluded)
+    )
+
+
+class ChangeAndRead:
+    """An UPDATE of one row that answers with columns of the new row; None when there is none."""
+
+    def __init__(self, update: Update, *columns: Column[Any]) -> None:
+        self._statement = update.returning(*columns)
+
+    def first(self, connection: Connection, values: dict[str, Any]) -> Row[Any] | None:
+        return connection.execute(self._statement, values).first()
+
+    def one(self, connection: Connection, values: dict[str, Any]) -> Row[Any]:
+        return connection.execute(self._statement, values).one()

@@ -1,0 +1,112 @@
+"""Opening `sqlite:///path` and the handle that it gives."""
+
+import os
+from pathlib import Path
+from urllib.parse import unquote
+
+from mqcore.contract import (
+    BadUri,
+    Capability,
+    Clock,
+    Driver,
+    Misconfigured,
+    QueueStats,
+    StoreUri,
+)
+
+from .claims import Claims
+from .collect import collect
+from .dialect import Settings
+from .messages import Messages
+from .queues import Queues, volume
+from .store import Store
+from .subscriptions import Subscriptions
+
+__all__ = ["SqlDriver", "open_driver"]
+
+
+class SqlDriver(Driver):
+    """A handle on a database."""
+
+    def __init__(self, store: Store, capabilities: Capability) -> None:
+        self._store = store
+        self.capabilities = capabilities
+        self.queues = Queues(store)
+        self.messages = Messages(store)
+        self.claims = Claims(store)
+        self.subscriptions = Subscriptions(store)
+
+    def ping(self) -> None:
+        self.queues.count(None)
+
+    def volume(self) -> QueueStats:
+        return volume(self._store)
+
+    def collect(self, limit: int = 1000) -> int:
+        return collect(self._store, limit)
+
+    def close(self) -> None:
+        self._store.close()
+
+
+def open_driver(uri: str, *, clock: Clock) -> SqlDriver:
+    """Open `sqlite:///relative/path` or `sqlite:////absolute/path`, creating the file.
+
+    Options: `busy_timeout`, the seconds to wait for another process that writes (5);
+    `synchronous`, `full` (the default) or `normal`, which is faster and may lose the last
+    moments when the machine loses power.
+    """
+    parsed = StoreUri(uri)
+    busy_timeout = parsed.number("busy_timeout", 5, least=0, most=3600)
+    synchronous = parsed.text("synchronous", "full", ("full", "normal"))
+    parsed.done()
+    path = _path(parsed)
+    _create(path)
+    capabilities = (
+        Capability.FIFO | Capability.DELAY | Capability.EXACT_STATS | Capability.ATOMIC_BATCH
+    )
+    if synchronous == "full":
+        capabilities |= Capability.DURABLE
+    settings = Settings(path, busy_timeout, synchronous.upper())
+    return SqlDriver(Store(settings, clock), capabilities)
+
+
+def _path(uri: StoreUri) -> Path:
+    text = unquote(uri.parts.path.removeprefix("/"))
+    if uri.parts.netloc:
+        raise BadUri(
+            f"{uri}: write three slashes before the path, sqlite:///relative/path, or four"
+            " for an absolute one"
+        )
+    if text in ("", ":memory:"):
+        raise BadUri(
+            f"{uri}: name a file, as in sqlite:///queues.db; for a store in memory use memory://"
+        )
+    if uri.parts.fragment:
+        raise BadUri(f"{uri}: write a '#' in the path as %23")
+    if "\0" in text:
+        raise BadUri(f"{uri}: a path cannot contain a null character")
+    return Path(text).absolute()
+
+
+def _create(path: Path) -> None:
+    """Create the file if it is missing, for this user only; what is in it is not touched.
+
+    An existing file is not even opened here: closing it would drop the locks that another
+    handle of this process has on it (sqlite.org/howtocorrupt.html, section 2.2).
+    """
+    if path.is_dir():
+        raise Misconfigured(f"{path} is a folder; name a file in it, like {path / 'mqcore.db'}")
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return
+    except FileNotFoundError as error:
+        raise Misconfigured(
+            f"the folder {path.parent} does not exist; create it or name a file elsewhere"
+        ) from error
+    except OSError as error:
+        raise Misconfigured(
+            f"the database {path} cannot be created ({error.strerror});"
+            f" let this user write to {path.parent} or name a file elsewhere"
+        ) from error

@@ -1,0 +1,275 @@
+"""Messages in SQL."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from heapq import merge
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import BigInteger, bindparam, insert, select
+
+from mqcore.contract import (
+    ClaimNotFound,
+    Handle,
+    Message,
+    MessageClaimed,
+    MessageController,
+    MessageNotClaimedBy,
+    MQError,
+    NewMessage,
+    Page,
+    QueueEmpty,
+    QueueNotFound,
+    QueueRef,
+)
+
+from . import dialect, rows
+from .queues import purge
+from .schema import CLAIMED, DELAYED, FREE, bodies, claims, queues
+from .session import Session, Work
+from .store import Store, find, names
+
+__all__ = ["Messages", "free_messages", "reserve"]
+
+STEP = 256
+"""How many messages that came back one call stores as free, at least."""
+ROUNDS = 16
+"""How often one call does so, when it finds too few that are not expired."""
+
+_RESERVE = dialect.ChangeAndRead(
+    queues.update()
+    .where(queues.c.project == bindparam("in_project"), queues.c.name == bindparam("named"))
+    .values(next_seq=queues.c.next_seq + bindparam("n", type_=BigInteger)),
+    queues.c.id,
+    queues.c.next_seq,
+)
+_INSERT_BODIES = insert(bodies)
+_LIVE_CLAIMS = select(claims.c.id).where(
+    claims.c.queue_id == bindparam("q"),
+    claims.c.id.in_(bindparam("ids", expanding=True)),
+    claims.c.ends_at > bindparam("now"),
+)
+
+
+class Messages(MessageController):
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def post(self, queue: QueueRef, messages: Sequence[NewMessage]) -> Sequence[str | MQError]:
+        if messages:
+            self._store.write(lambda work: _post(work, queue, messages))
+        return [new.id for new in messages]
+
+    def get_many(self, queue: QueueRef, ids: Sequence[str]) -> tuple[Message, ...]:
+        with self._store.reading() as session:
+            queue_id = find(session, queue)
+            if queue_id is None:
+                return ()
+            found = {row.id: row for row in rows.by_ids(session, queue_id, ids)}
+            wanted = [found[text] for text in dict.fromkeys(ids) if text in found]
+            return rows.to_messages(session, queue_id, wanted)
+
+    def list(
+        self,
+        queue: QueueRef,
+        *,
+        marker: str | None = None,
+        limit: int = 10,
+        hide_client: str | None = None,
+        include_claimed: bool = False,
+        include_delayed: bool = False,
+    ) -> Page[Message]:
+        after = _from_marker(marker)
+        if after is None:
+            return Page((), None)
+        # All states together are one walk; some of them are one each, merged.
+        states: Sequence[int | None] = (None,)
+        if not (include_claimed and include_delayed):
+            states = (FREE, *[DELAYED] * include_delayed, *[CLAIMED] * include_claimed)
+        listing = _Listing(after, limit, hide_client, states)
+        with self._store.reading() as session:
+            queue_id = find(session, queue)
+            if queue_id is None:
+                return Page((), None)
+            if not rows.is_due(session, queue_id):
+                return listing.page(session, queue_id)
+        self._store.write(lambda work: rows.promote(work, queue_id, _step(limit)))
+        with self._store.reading() as session:
+            if find(session, queue) == queue_id:
+                return listing.page(session, queue_id)
+        return Page((), None)  # deleted or purged meanwhile
+
+    def first(self, queue: QueueRef, sort: int = 1) -> Message:
+        if sort not in (1, -1):
+            raise ValueError("sort is 1 for the oldest message or -1 for the newest")
+        with self._store.reading() as session:
+            queue_id = find(session, queue)
+            if queue_id is not None:
+                for row in rows.walk(session, queue_id, size=2, backwards=sort == -1):
+                    return rows.to_messages(session, queue_id, [row])[0]
+        raise QueueEmpty(queue)
+
+    def delete(
+        self, queue: QueueRef, handles: Sequence[Handle], *, all_or_nothing: bool = False
+    ) -> Sequence[MQError | None]:
+        if not handles:
+            return []
+        return self._store.write(lambda work: _delete(work, queue, handles, all_or_nothing))
+
+    def pop(self, queue: QueueRef, limit: int) -> tuple[Message, ...]:
+        return self._store.write(lambda work: _pop(work, queue, limit))
+
+    def purge(self, queue: QueueRef) -> None:
+        self._store.write(lambda work: purge(work, queue))
+
+
+def reserve(work: Work, queue: QueueRef, n: int) -> tuple[int, int]:
+    """Take the next `n` numbers of the queue: its id and the first one. Raises QueueNotFound.
+
+    Until the transaction ends nobody else gets numbers of this queue, so that messages appear
+    in their order and no reader that pages by number misses one.
+    """
+    taken = _RESERVE.first(work.connection, {**names(queue), "n": n})
+    if taken is None:
+        raise QueueNotFound(queue)
+    return taken.id, taken.next_seq - n
+
+
+def _step(wanted: int) -> int:
+    """How many messages that came back to store as free when so many are wanted."""
+    return max(STEP, min(2 * wanted, 16 * STEP))
+
+
+def free_messages(work: Work, queue_id: int, wanted: int) -> Iterator[Any]:
+    """Yield the claimable messages, oldest first, storing as free what came back meanwhile."""
+    work.segments.flush(work.connection)
+    seen: set[int] = set()
+    for _ in range(ROUNDS):
+        more = rows.promote(work, queue_id, _step(wanted))
+        for row in rows.walk(work, queue_id, state=FREE, size=wanted):
+            if row.seq not in seen:
+                seen.add(row.seq)
+                yield row
+        if not more:
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """What a page shall hold. `states` are as stored; None stands for all of them."""
+
+    after: int
+    limit: int
+    hide_client: str | None
+    states: Sequence[int | None]
+
+    def page(self, session: Session, queue_id: int) -> Page[Message]:
+        walks = [
+            rows.walk(
+                session,
+                queue_id,
+                size=self.limit,
+                state=state,
+                after=self.after,
+                hide_client=self.hide_client,
+            )
+            for state in self.states
+        ]
+        shown = list(islice(merge(*walks, key=lambda row: row.seq), self.limit))
+        items = rows.to_messages(session, queue_id, shown)
+        return Page(items, str(shown[-1].seq) if shown else None)
+
+
+def _post(work: Work, queue: QueueRef, messages: Sequence[NewMessage]) -> None:
+    queue_id, first = reserve(work, queue, len(messages))
+    new_rows = [
+        {
+            "queue_id": queue_id,
+            "seq": seq,
+            "id": new.id,
+            "posted_at": work.now,
+            "client": new.client,
+            "ttl": new.ttl,
+            "expires_at": work.end(new.ttl),
+            "state": DELAYED if new.delay else FREE,
+            "visible_at": work.end(new.delay) if new.delay else 0,
+            "claim_id": None,
+            "claim_count": 0,
+        }
+        for seq, new in enumerate(messages, first)
+    ]
+    landed = rows.append(work, queue_id, new_rows)
+    content = [
+        {"queue_id": queue_id, "seq": seq, "body": new.body, "checksum": new.checksum}
+        for seq, new in enumerate(messages, first)
+        if seq in landed
+    ]
+    if content:
+        work.connection.execute(_INSERT_BODIES, content)
+
+
+def _delete(
+    work: Work, queue: QueueRef, handles: Sequence[Handle], all_or_nothing: bool
+) -> Sequence[MQError | None]:
+    queue_id = find(work, queue)
+    if queue_id is None:
+        return [None] * len(handles)
+    found = {row.id: row for row in rows.by_ids(work, queue_id, [h.id for h in handles])}
+    present = [handle for handle in handles if handle.id in found]
+    live = _live_claims(work, queue_id, present)
+    errors = [_refusal(work, queue, found.get(handle.id), handle, live) for handle in handles]
+    for error in errors:
+        if error and all_or_nothing:
+            raise error
+    doomed = {
+        handle.id: found[handle.id]
+        for handle, error in zip(handles, errors, strict=True)
+        if not error and handle.id in found
+    }
+    rows.remove(work, queue_id, doomed.values())
+    return errors
+
+
+def _live_claims(work: Work, queue_id: int, handles: Sequence[Handle]) -> set[str]:
+    """Those of the claims named by the handles that are live in this queue."""
+    named = {text for h in handles for text in h.claim_ids if dialect.storable(text)}
+    live: set[str] = set()
+    for some in rows.chunks(named):
+        wanted = {"q": queue_id, "ids": some, "now": work.second}
+        live.update(work.connection.execute(_LIVE_CLAIMS, wanted).scalars())
+    return live
+
+
+def _refusal(
+    work: Work, queue: QueueRef, row: Any | None, handle: Handle, live: set[str]
+) -> MQError | None:
+    if row is None or handle.force:
+        return None
+    held = rows.is_held(work, row)
+    if not handle.claim_ids:
+        return MessageClaimed(handle.id) if held else None
+    if held and row.claim_id in handle.claim_ids:
+        return None
+    for claim_id in handle.claim_ids:
+        if claim_id in live:
+            return MessageNotClaimedBy(handle.id, claim_id)
+    return ClaimNotFound(handle.claim_ids[0], queue)
+
+
+def _pop(work: Work, queue: QueueRef, limit: int) -> tuple[Message, ...]:
+    queue_id = find(work, queue)
+    if queue_id is None:
+        return ()
+    taken = list(islice(free_messages(work, queue_id, limit), limit))
+    popped = rows.to_messages(work, queue_id, taken)
+    rows.remove(work, queue_id, taken)
+    return popped
+
+
+def _from_marker(marker: str | None) -> int | None:
+    """The number after which a page begins; None when the marker is malformed."""
+    if not marker:
+        return 0
+    if not (marker.isascii() and marker.isdigit()):
+        return None
+    return min(int(marker[:20]), 2**63 - 1)

@@ -1,0 +1,214 @@
+"""Queues in SQL."""
+
+import json
+from collections.abc import Iterator
+
+from sqlalchemy import BigInteger, bindparam, func, insert, select
+
+from mqcore.contract import (
+    Mark,
+    Metadata,
+    MetadataConflict,
+    Page,
+    Queue,
+    QueueController,
+    QueueFilter,
+    QueueNotFound,
+    QueueRef,
+    QueueStats,
+)
+
+from . import dialect, rows, tally
+from .schema import counters, graves, queues, subscriptions
+from .session import Session, Work
+from .store import Store, find, names
+
+__all__ = ["Queues", "purge", "volume"]
+
+_here = (queues.c.project == bindparam("in_project"), queues.c.name == bindparam("named"))
+_CREATE = dialect.insert_new(queues, ["project", "name"])
+_GET = select(queues).where(*_here)
+_GET_LOCKED = _GET.with_for_update()
+_SET = (
+    queues.update()
+    .where(*_here)
+    .values(metadata=bindparam("new"), version=queues.c.next_seq, next_seq=queues.c.next_seq + 1)
+)
+_DELETE = queues.delete().where(queues.c.id == bindparam("q"))
+_RENAME = queues.update().where(queues.c.id == bindparam("q")).values(id=bindparam("new"))
+_BURY = insert(graves)
+_UNSUBSCRIBE = subscriptions.delete().where(
+    subscriptions.c.project == bindparam("in_project"), subscriptions.c.queue == bindparam("named")
+)
+_COUNT = select(func.count()).select_from(queues).where(queues.c.project == bindparam("in_project"))
+_IDS = select(queues.c.id)
+_PAGE = (
+    select(queues.c.name, queues.c.metadata)
+    .where(queues.c.project == bindparam("in_project"), queues.c.name > bindparam("after"))
+    .order_by(queues.c.name)
+    .limit(bindparam("limit", type_=BigInteger))
+)
+_NEXT_ID = dialect.ChangeAndRead(
+    counters.update().where(counters.c.name == "queue").values(value=counters.c.value + 1),
+    counters.c.value,
+)
+_FLOOR = select(counters.c.value).where(counters.c.name == "floor")
+_RAISE_FLOOR = (
+    counters.update()
+    .where(counters.c.name == "floor", counters.c.value < bindparam("least"))
+    .values(value=bindparam("least"))
+)
+
+
+class Queues(QueueController):
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def create(self, queue: QueueRef, metadata: Metadata) -> bool:
+        with self._store.reading() as session:
+            if find(session, queue) is not None:
+                return False
+        text = _to_json(metadata)
+        return self._store.write(lambda work: _create(work, queue, text))
+
+    def get(self, queue: QueueRef) -> Queue:
+        with self._store.reading() as session:
+            found = session.connection.execute(_GET, names(queue)).first()
+        if found is None:
+            raise QueueNotFound(queue)
+        return Queue(queue.name, json.loads(found.metadata), str(found.version))
+
+    def exists(self, queue: QueueRef) -> bool:
+        with self._store.reading() as session:
+            return find(session, queue) is not None
+
+    def set_metadata(
+        self, queue: QueueRef, metadata: Metadata, *, if_version: str | None = None
+    ) -> None:
+        text = _to_json(metadata)
+        self._store.write(lambda work: _set_metadata(work, queue, text, if_version))
+
+    def delete(self, queue: QueueRef) -> None:
+        self._store.write(lambda work: _delete(work, queue))
+
+    def list(
+        self,
+        project: str | None,
+        *,
+        marker: str | None = None,
+        limit: int = 10,
+        detailed: bool = False,
+        where: QueueFilter | None = None,
+    ) -> Page[Queue]:
+        items: list[Queue] = []
+        with self._store.reading() as session:
+            for queue in _walk(session, project, marker or "", limit, where or QueueFilter()):
+                items.append(queue if detailed else Queue(queue.name, None))
+                if len(items) == limit:
+                    break
+        return Page(tuple(items), items[-1].name if items else None)
+
+    def count(self, project: str | None) -> int:
+        with self._store.reading() as session:
+            n: int = session.connection.execute(_COUNT, {"in_project": project or ""}).scalar_one()
+        return n
+
+    def stats(self, queue: QueueRef) -> QueueStats:
+        with self._store.reading() as session:
+            queue_id = find(session, queue)
+            if queue_id is None:
+                raise QueueNotFound(queue)
+            live, claimed = tally.count(session.connection, queue_id, session.second)
+            oldest, newest = (
+                next((Mark(row.id, row.posted_at) for row in walk), None)
+                for walk in (
+                    rows.walk(session, queue_id, size=2),
+                    rows.walk(session, queue_id, size=2, backwards=True),
+                )
+            )
+        return QueueStats(live - claimed, claimed, oldest, newest)
+
+
+def volume(store: Store) -> QueueStats:
+    """Count the messages of all queues."""
+    live = claimed = 0
+    with store.reading() as session:
+        for queue_id in session.connection.execute(_IDS).scalars().all():
+            counts = tally.count(session.connection, queue_id, session.second)
+            live, claimed = live + counts[0], claimed + counts[1]
+    return QueueStats(live - claimed, claimed)
+
+
+def _walk(
+    session: Session, project: str | None, after: str, size: int, where: QueueFilter
+) -> Iterator[Queue]:
+    """Yield the queues that match, by name, with their metadata; `size` at a time."""
+    size = min(size, 500)
+    while True:
+        window = {"in_project": project or "", "after": after, "limit": size}
+        found = session.connection.execute(_PAGE, window).all()
+        for name, text in found:
+            metadata = json.loads(text)
+            if where.matches(name, metadata):
+                yield Queue(name, metadata)
+        if len(found) < size:
+            return
+        after, size = found[-1].name, min(size * 2, 500)
+
+
+def _to_json(metadata: Metadata) -> str:
+    return json.dumps(dict(metadata), separators=(",", ":"))
+
+
+def _next_id(work: Work) -> int:
+    (number,) = _NEXT_ID.one(work.connection, {})
+    return int(number)
+
+
+def _create(work: Work, queue: QueueRef, metadata: str) -> bool:
+    if find(work, queue) is not None:
+        return False
+    floor: int = work.connection.execute(_FLOOR).scalar_one()
+    # Microseconds of the clock, so that a store restored from an old backup starts later too.
+    start = max(floor, int(work.now * 1_000_000), 1)
+    new = {
+        "project": queue.project or "",
+        "name": queue.name,
+        "id": _next_id(work),
+        "metadata": metadata,
+        "version": start,
+        "next_seq": start + 1,
+    }
+    return work.connection.execute(_CREATE, new).rowcount == 1
+
+
+def _set_metadata(work: Work, queue: QueueRef, metadata: str, if_version: str | None) -> None:
+    new = {**names(queue), "new": metadata}
+    if if_version is None:
+        if not work.connection.execute(_SET, new).rowcount:
+            raise QueueNotFound(queue)
+        return
+    found = work.connection.execute(_GET_LOCKED, names(queue)).first()
+    if found is None:
+        raise QueueNotFound(queue)
+    if str(found.version) != if_version:
+        raise MetadataConflict(queue)
+    work.connection.execute(_SET, new)
+
+
+def _delete(work: Work, queue: QueueRef) -> None:
+    found = work.connection.execute(_GET_LOCKED, names(queue)).first()
+    if found is not None:
+        least = max(found.next_seq, found.version + 1)
+        work.connection.execute(_RAISE_FLOOR, {"least": least})
+        work.connection.execute(_DELETE, {"q": found.id})
+        work.connection.execute(_BURY, {"queue_id": found.id})
+    work.connection.execute(_UNSUBSCRIBE, names(queue))
+
+
+def purge(work: Work, queue: QueueRef) -> None:
+    """Leave all that is in the queue behind; its numbers go on, so that markers stay good."""
+    found = work.connection.execute(_GET_LOCKED, names(queue)).first()
+    if found is not None:
+        work.connection.execute(_RENAME, {"q": found.id, "new": _next_id(work)})
+        work.connection.execute(_BURY, {"queue_id": found.id})

@@ -1,0 +1,274 @@
+"""Rows of messages: reading them in order, adding, promoting and removing them.
+
+Every statement here is bounded by an index and a LIMIT, or by the numbers that it is given.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Row,
+    Text,
+    bindparam,
+    literal_column,
+    or_,
+    select,
+)
+
+from mqcore.contract import Message
+
+from . import dialect, tally
+from .schema import CLAIMED, FREE, bodies, messages
+from .segments import RUN, next_run
+from .session import Session, Work
+
+__all__ = [
+    "MOST",
+    "append",
+    "by_ids",
+    "by_seqs",
+    "chunks",
+    "drop",
+    "is_due",
+    "is_held",
+    "promote",
+    "remove",
+    "to_messages",
+    "walk",
+]
+
+MOST = 500
+"""The most ids or numbers in one statement."""
+END = 2**63 - 1
+"""No number lies behind this one."""
+
+MessageRow = Row[Any]
+
+_NARROW = tuple(messages.c)
+_columns = select(*_NARROW)
+_queue = messages.c.queue_id == bindparam("q")
+_limit = bindparam("limit", type_=BigInteger)
+_state = messages.c.state == bindparam("state")
+_seqs = messages.c.seq.in_(bindparam("seqs", expanding=True))
+_live = messages.c.expires_at > bindparam("now")
+
+_shown = (
+    _live,
+    or_(
+        bindparam("hidden", type_=Text).is_(None),
+        messages.c.client.is_(None),
+        messages.c.client != bindparam("hidden"),
+    ),
+)
+
+
+class _Pick:
+    """Two ways to read on: the next messages, or the next wanted ones up to an edge."""
+
+    def __init__(self, *conditions: ColumnElement[bool], backwards: bool = False) -> None:
+        seq = messages.c.seq
+        at, edge = bindparam("at", type_=BigInteger), bindparam("edge", type_=BigInteger)
+        ordered = _columns.order_by(seq.desc() if backwards else seq).limit(_limit)
+        self.window = ordered.where(_queue, *conditions, seq < at if backwards else seq > at)
+        self.filtered = self.window.where(seq > edge if backwards else seq < edge, *_shown)
+
+
+_FORWARD = _Pick()
+_BACKWARD = _Pick(backwards=True)
+_IN_STATE = _Pick(_state)
+_BY_IDS = _columns.where(_queue, messages.c.id.in_(bindparam("ids", expanding=True)), _live)
+_BY_SEQS = _columns.where(_queue, _seqs, _live).order_by(messages.c.seq)
+
+# The literal lets the planner see that the partial index on visible_at > 0 covers this.
+_due = (
+    _queue,
+    messages.c.visible_at > literal_column("0"),
+    messages.c.visible_at <= bindparam("now"),
+)
+_DUE = (
+    select(messages.c.seq)
+    .where(*_due)
+    .order_by(messages.c.visible_at, messages.c.seq)
+    .limit(_limit)
+)
+_FREE = messages.update().where(_queue, _seqs).values(state=FREE, visible_at=0, claim_id=None)
+
+_INSERT = dialect.insert_new(messages, ["queue_id", "id"])
+_LANDED = select(messages.c.seq).where(
+    _queue, messages.c.seq.between(bindparam("a"), bindparam("b"))
+)
+_GONE = _columns.where(
+    _queue,
+    messages.c.id.in_(bindparam("ids", expanding=True)),
+    messages.c.expires_at <= bindparam("now"),
+)
+_DELETE = messages.delete().where(_queue, _seqs)
+_BODIES = select(bodies.c.seq, bodies.c.body, bodies.c.checksum).where(
+    bodies.c.queue_id == bindparam("q"), bodies.c.seq.in_(bindparam("seqs", expanding=True))
+)
+_DELETE_BODIES = bodies.delete().where(
+    bodies.c.queue_id == bindparam("q"), bodies.c.seq.in_(bindparam("seqs", expanding=True))
+)
+
+
+def chunks(items: Collection[Any]) -> Iterator[list[Any]]:
+    """The items in lists short enough for one statement."""
+    rest = iter(items)
+    while some := list(islice(rest, MOST)):
+        yield some
+
+
+def walk(
+    session: Session,
+    queue_id: int,
+    *,
+    size: int,
+    state: int | None = None,
+    after: int = 0,
+    hide_client: str | None = None,
+    backwards: bool = False,
+) -> Iterator[MessageRow]:
+    """Yield the live messages in order, of one stored state or of all, newest first on demand.
+
+    Reads `size` at first and more with each further read.
+    """
+    pick = _IN_STATE if state is not None else _BACKWARD if backwards else _FORWARD
+    here = {"q": queue_id, "now": session.second, "hidden": hide_client, "state": state}
+    execute = session.connection.execute
+    at = END if backwards else after
+    size = min(size, RUN)
+    while True:
+        found = execute(pick.window, {**here, "at": at, "limit": size}).all()
+        wanted = False
+        for row in found:
+            hidden = hide_client is not None and row.client == hide_client
+            wanted = row.expires_at > session.second and not hidden
+            if wanted:
+                yield row
+        if len(found) < size:
+            return
+        at = found[-1].seq
+        size = min(size * 2, RUN)
+        if wanted:
+            continue
+        # The next message may be unwanted too: go on in the next run that promises one.
+        run = next_run(
+            session.connection,
+            queue_id,
+            at,
+            now=session.second,
+            hide_client=hide_client,
+            backwards=backwards,
+        )
+        if run is None:
+            return
+        at = min(at, run.stop) if backwards else max(at, run.start - 1)
+        edge = run.start - 1 if backwards else run.stop
+        found = execute(pick.filtered, {**here, "at": at, "edge": edge, "limit": size}).all()
+        yield from found
+        full = len(found) == size
+        at = found[-1].seq if full else run.start if backwards else run.stop - 1
+
+
+def by_ids(session: Session, queue_id: int, ids: Collection[str]) -> list[MessageRow]:
+    """The live messages of these ids, in no order. Any text may be an id."""
+    found: list[MessageRow] = []
+    for some in chunks({text for text in ids if dialect.storable(text)}):
+        wanted = {"q": queue_id, "ids": some, "now": session.second}
+        found += session.connection.execute(_BY_IDS, wanted).all()
+    return found
+
+
+def by_seqs(session: Session, queue_id: int, seqs: Collection[int]) -> list[MessageRow]:
+    """The live messages of these numbers, in order when the numbers are."""
+    found: list[MessageRow] = []
+    for some in chunks(seqs):
+        wanted = {"q": queue_id, "seqs": some, "now": session.second}
+        found += session.connection.execute(_BY_SEQS, wanted).all()
+    return found
+
+
+def is_held(session: Session, row: MessageRow) -> bool:
+    """Whether the message is under a live claim."""
+    return bool(row.state == CLAIMED and row.visible_at > session.second)
+
+
+def to_messages(session: Session, queue_id: int, rows: Sequence[MessageRow]) -> tuple[Message, ...]:
+    """The messages of the rows, with their bodies, in the same order."""
+    content: dict[int, tuple[bytes, str | None]] = {}
+    for some in chunks([row.seq for row in rows]):
+        found = session.connection.execute(_BODIES, {"q": queue_id, "seqs": some})
+        content.update((seq, (body, checksum)) for seq, body, checksum in found)
+    return tuple(
+        Message(
+            row.id,
+            content[row.seq][0],
+            row.ttl,
+            row.posted_at,
+            row.claim_id if is_held(session, row) else None,
+            row.claim_count,
+            content[row.seq][1],
+        )
+        for row in rows
+    )
+
+
+def is_due(session: Session, queue_id: int) -> bool:
+    """Whether a delay or a claim is over whose messages are not stored as free yet."""
+    first = {"q": queue_id, "now": session.second, "limit": 1}
+    return session.connection.execute(_DUE, first).first() is not None
+
+
+def promote(work: Work, queue_id: int, limit: int) -> bool:
+    """Store as free up to `limit` messages that came back; whether there may be more of them."""
+    due = {"q": queue_id, "now": work.second, "limit": limit}
+    seqs = work.connection.execute(_DUE, due).scalars().all()
+    for some in chunks(seqs):
+        work.connection.execute(_FREE, {"q": queue_id, "seqs": some})
+    return len(seqs) == limit
+
+
+def append(work: Work, queue_id: int, new: Sequence[Mapping[str, Any]]) -> set[int]:
+    """Insert messages with consecutive numbers; return the numbers of those that are new here.
+
+    The others were left out, because their ids are in the queue already.
+    """
+    if _insert(work, new) < len(new):
+        expired = {"q": queue_id, "ids": [row["id"] for row in new], "now": work.second}
+        gone = work.connection.execute(_GONE, expired).all()
+        remove(work, queue_id, gone)
+        _insert(work, new)
+        span = {"q": queue_id, "a": new[0]["seq"], "b": new[-1]["seq"]}
+        landed = set(work.connection.execute(_LANDED, span).scalars())
+    else:
+        landed = {row["seq"] for row in new}
+    for row in new:
+        if row["seq"] in landed:
+            work.tally.add(queue_id, tally.LIVE, row["expires_at"])
+            work.segments.posted(queue_id, row["seq"], row["expires_at"], row["client"])
+    return landed
+
+
+def _insert(work: Work, new: Sequence[Mapping[str, Any]]) -> int:
+    counted = work.connection.execute(_INSERT, new, execution_options={"preserve_rowcount": True})
+    return counted.rowcount
+
+
+def remove(work: Work, queue_id: int, rows: Collection[MessageRow]) -> None:
+    """Delete messages and their bodies, and take the live ones out of the counts."""
+    for row in rows:
+        if row.expires_at > work.second:
+            work.tally.add(queue_id, tally.LIVE, row.expires_at, -1)
+        if is_held(work, row):
+            work.tally.add(queue_id, tally.CLAIMED, row.visible_at, -1)
+    drop(work, queue_id, [row.seq for row in rows])
+
+
+def drop(work: Work, queue_id: int, seqs: Collection[int]) -> None:
+    """Delete messages and bodies that no count has any more."""
+    for some in chunks(seqs):
+        work.connection.execute(_DELETE, {"q": queue_id, "seqs": some})
+        work.connection.execute(_DELETE_BODIES, {"q": queue_id, "seqs": some})

@@ -1,0 +1,39 @@
+"""A transaction and the moment that it is about."""
+
+import math
+
+from sqlalchemy import Connection
+
+from .segments import Segments
+from .tally import Tally
+
+__all__ = ["Session", "Work"]
+
+
+class Session:
+    """A reading transaction. `now` is exact, `second` is what ends are compared with.
+
+    Ends are whole seconds, so `end > now` and `end > second` are the same.
+    """
+
+    def __init__(self, connection: Connection, now: float) -> None:
+        self.connection = connection
+        self.now = now
+        self.second = math.floor(now)
+
+    def end(self, seconds: float) -> int:
+        """The end of something that begins now, rounded up."""
+        return math.ceil(self.now + seconds)
+
+
+class Work(Session):
+    """A writing transaction, with what it changes in the counts and bounds."""
+
+    def __init__(self, connection: Connection, now: float) -> None:
+        super().__init__(connection, now)
+        self.tally = Tally()
+        self.segments = Segments()
+
+    def flush(self) -> None:
+        self.segments.flush(self.connection)
+        self.tally.flush(self.connection)

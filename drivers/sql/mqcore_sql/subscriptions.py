@@ -1,0 +1,223 @@
+"""Subscriptions in SQL."""
+
+import json
+from typing import Any
+
+from sqlalchemy import BigInteger, Row, bindparam, insert, select
+
+from mqcore.contract import (
+    Metadata,
+    NewSubscription,
+    Page,
+    QueueRef,
+    Subscription,
+    SubscriptionController,
+    SubscriptionExists,
+    SubscriptionNotFound,
+)
+
+from . import dialect
+from .schema import subscriptions
+from .session import Session, Work
+from .store import Store, names
+
+__all__ = ["Subscriptions"]
+
+_of_queue = (
+    subscriptions.c.project == bindparam("in_project"),
+    subscriptions.c.queue == bindparam("named"),
+)
+_with_id = subscriptions.c.id == bindparam("i")
+_of_subscriber = subscriptions.c.subscriber == bindparam("who")
+_live = subscriptions.c.expires_at > bindparam("now")
+
+_GET = select(subscriptions).where(*_of_queue, _with_id, _live)
+_BY_SUBSCRIBER = select(subscriptions).where(*_of_queue, _of_subscriber, _live)
+_DROP_EXPIRED = subscriptions.delete().where(
+    *_of_queue, _of_subscriber, subscriptions.c.expires_at <= bindparam("now")
+)
+_INSERT = insert(subscriptions)
+_LIST = (
+    select(subscriptions)
+    .where(*_of_queue, subscriptions.c.id > bindparam("i"), _live)
+    .order_by(subscriptions.c.id)
+    .limit(bindparam("limit", type_=BigInteger))
+)
+_UPDATE = (
+    subscriptions.update()
+    .where(*_of_queue, _with_id)
+    .values(
+        subscriber=bindparam("who"),
+        ttl=bindparam("new_ttl"),
+        options=bindparam("new_options"),
+        renewed_at=bindparam("renewed"),
+        expires_at=bindparam("end"),
+    )
+)
+_CONFIRM = (
+    subscriptions.update().where(*_of_queue, _with_id, _live).values(confirmed=bindparam("yes"))
+)
+_DELETE = subscriptions.delete().where(*_of_queue, _with_id)
+_PURGE = subscriptions.delete().where(*_of_queue)
+
+
+class Subscriptions(SubscriptionController):
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def create(self, queue: QueueRef, subscription: NewSubscription) -> Subscription | None:
+        return self._store.write(lambda work: _create(work, queue, subscription))
+
+    def get(self, queue: QueueRef, subscription_id: str) -> Subscription:
+        with self._store.reading() as session:
+            return _to_subscription(_get(session, queue, subscription_id))
+
+    def get_by_subscriber(self, queue: QueueRef, subscriber: str) -> Subscription:
+        with self._store.reading() as session:
+            found = _by_subscriber(session, queue, subscriber)
+        if found is None:
+            raise SubscriptionNotFound(subscriber, queue)
+        return _to_subscription(found)
+
+    def exists(self, queue: QueueRef, subscription_id: str) -> bool:
+        try:
+            self.get(queue, subscription_id)
+        except SubscriptionNotFound:
+            return False
+        return True
+
+    def list(
+        self, queue: QueueRef, *, marker: str | None = None, limit: int = 10
+    ) -> Page[Subscription]:
+        if marker and not dialect.storable(marker):
+            return Page((), None)
+        with self._store.reading() as session:
+            wanted = {
+                **names(queue),
+                "i": marker or "",
+                "now": session.second,
+                "limit": min(limit, 2**31),
+            }
+            found = session.connection.execute(_LIST, wanted).all()
+        items = tuple(map(_to_subscription, found))
+        return Page(items, items[-1].id if items else None)
+
+    def update(
+        self,
+        queue: QueueRef,
+        subscription_id: str,
+        *,
+        subscriber: str | None = None,
+        ttl: int | None = None,
+        options: Metadata | None = None,
+    ) -> None:
+        if subscriber is None and ttl is None and options is None:
+            raise ValueError("give at least one of subscriber, ttl and options")
+        text = None if options is None else _to_json(options)
+        self._store.write(
+            lambda work: _update(
+                work, queue, subscription_id, subscriber=subscriber, ttl=ttl, options=text
+            )
+        )
+
+    def confirm(self, queue: QueueRef, subscription_id: str, confirmed: bool) -> None:
+        def job(work: Work) -> None:
+            found = _get(work, queue, subscription_id)
+            change = {**names(queue), "i": found.id, "now": work.second, "yes": confirmed}
+            work.connection.execute(_CONFIRM, change)
+
+        self._store.write(job)
+
+    def delete(self, queue: QueueRef, subscription_id: str) -> None:
+        if dialect.storable(subscription_id):
+            doomed = {**names(queue), "i": subscription_id}
+            self._store.write(lambda work: work.connection.execute(_DELETE, doomed).close())
+
+    def purge(self, queue: QueueRef) -> None:
+        doomed = names(queue)
+        self._store.write(lambda work: work.connection.execute(_PURGE, doomed).close())
+
+
+def _to_json(options: Metadata) -> str:
+    return json.dumps(dict(options), separators=(",", ":"))
+
+
+def _to_subscription(row: Row[Any]) -> Subscription:
+    return Subscription(
+        row.id,
+        row.queue,
+        row.subscriber,
+        row.ttl,
+        json.loads(row.options),
+        row.created_at,
+        row.renewed_at,
+        row.confirmed is not False,
+    )
+
+
+def _get(session: Session, queue: QueueRef, subscription_id: str) -> Row[Any]:
+    if dialect.storable(subscription_id):
+        wanted = {**names(queue), "i": subscription_id, "now": session.second}
+        found = session.connection.execute(_GET, wanted).first()
+        if found is not None:
+            return found
+    raise SubscriptionNotFound(subscription_id, queue)
+
+
+def _by_subscriber(session: Session, queue: QueueRef, subscriber: str) -> Row[Any] | None:
+    if not dialect.storable(subscriber):
+        return None
+    wanted = {**names(queue), "who": subscriber, "now": session.second}
+    return session.connection.execute(_BY_SUBSCRIBER, wanted).first()
+
+
+def _create(work: Work, queue: QueueRef, new: NewSubscription) -> Subscription | None:
+    found = _by_subscriber(work, queue, new.subscriber)
+    if found is not None:
+        return _to_subscription(found) if found.id == new.id else None
+    _drop_expired(work, queue, new.subscriber)
+    values = {
+        "project": queue.project or "",
+        "queue": queue.name,
+        "id": new.id,
+        "subscriber": new.subscriber,
+        "ttl": new.ttl,
+        "options": _to_json(new.options),
+        "created_at": work.now,
+        "renewed_at": work.now,
+        "expires_at": work.end(new.ttl),
+        "confirmed": False,
+    }
+    work.connection.execute(_INSERT, values)
+    return _to_subscription(_get(work, queue, new.id))
+
+
+def _drop_expired(work: Work, queue: QueueRef, subscriber: str) -> None:
+    expired = {**names(queue), "who": subscriber, "now": work.second}
+    work.connection.execute(_DROP_EXPIRED, expired)
+
+
+def _update(
+    work: Work,
+    queue: QueueRef,
+    subscription_id: str,
+    *,
+    subscriber: str | None,
+    ttl: int | None,
+    options: str | None,
+) -> None:
+    old = _get(work, queue, subscription_id)
+    if subscriber is not None and subscriber != old.subscriber:
+        if _by_subscriber(work, queue, subscriber) is not None:
+            raise SubscriptionExists(subscriber, queue)
+        _drop_expired(work, queue, subscriber)
+    change = {
+        **names(queue),
+        "i": old.id,
+        "who": old.subscriber if subscriber is None else subscriber,
+        "new_ttl": old.ttl if ttl is None else ttl,
+        "new_options": old.options if options is None else options,
+        "renewed": old.renewed_at if ttl is None else work.now,
+        "end": old.expires_at if ttl is None else work.end(ttl),
+    }
+    work.connection.execute(_UPDATE, change)

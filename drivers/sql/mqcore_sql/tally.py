@@ -1,0 +1,124 @@
+"""How many messages are live and how many are claimed, without counting them.
+
+Messages expire and claims end by the clock alone, when nobody writes. So a message is counted
+under the second of its end, and the answer is the sum over the seconds that are still to come.
+To keep that sum short, each message is counted four times, in buckets of 1, 64, 4096 and 262144
+seconds: at most 63 buckets of each of the finer sizes lead up to where the next size takes over.
+"""
+
+from collections import Counter
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, Select, bindparam, func, literal, select, union_all
+
+from . import dialect
+from .schema import tallies
+
+__all__ = ["CLAIMED", "LIVE", "Tally", "count", "drop", "prune"]
+
+LIVE, CLAIMED = range(2)
+"""Kinds: messages by the end of their life, and messages by the end of their claim."""
+
+BASE = 64
+SIZES = (1, BASE, BASE**2, BASE**3)
+SLACK = 60
+"""Seconds that pruning stays behind, for nodes whose clocks differ."""
+
+_FOREVER = 2**62
+
+_here = (
+    (tallies.c.queue_id == bindparam("q"))
+    & (tallies.c.kind == bindparam("k"))
+    & (tallies.c.level == bindparam("l"))
+)
+_bucket = _here & (tallies.c.bucket == bindparam("b"))
+_ADD = dialect.upsert(tallies, lambda new: {"n": tallies.c.n + new.n})
+_SUBTRACT = tallies.update().where(_bucket).values(n=tallies.c.n - bindparam("less"))
+_DROP_EMPTY = tallies.delete().where(_bucket, tallies.c.n <= 0)
+_PAST = (
+    select(tallies.c.bucket)
+    .where(_here, tallies.c.bucket <= bindparam("b"))
+    .order_by(tallies.c.bucket)
+    .limit(bindparam("limit", type_=BigInteger))
+)
+_PRUNE = tallies.delete().where(_here, tallies.c.bucket <= bindparam("b"))
+
+
+def _part(kind: int, level: int) -> Select[Any]:
+    return select(literal(kind), func.coalesce(func.sum(tallies.c.n), 0)).where(
+        tallies.c.queue_id == bindparam("q"),
+        tallies.c.kind == kind,
+        tallies.c.level == level,
+        tallies.c.bucket > bindparam(f"after{level}"),
+        tallies.c.bucket < bindparam(f"until{level}"),
+    )
+
+
+_COUNT = union_all(*(_part(kind, level) for kind in (LIVE, CLAIMED) for level in range(len(SIZES))))
+
+
+class Tally:
+    """Changes of counts, gathered through a transaction and written once at its end."""
+
+    def __init__(self) -> None:
+        self._changes: Counter[tuple[int, int, int]] = Counter()
+
+    def add(self, queue_id: int, kind: int, end: int, n: int = 1) -> None:
+        """Count `n` more messages that end at `end`, which lies ahead; fewer when negative."""
+        self._changes[queue_id, kind, end] += n
+
+    def flush(self, connection: Connection) -> None:
+        sums: Counter[tuple[int, int, int, int]] = Counter()
+        for (queue_id, kind, end), n in self._changes.items():
+            for level, size in enumerate(SIZES):
+                sums[queue_id, kind, level, end // size] += n
+        self._changes.clear()
+        more = [
+            {"queue_id": q, "kind": k, "level": level, "bucket": bucket, "n": n}
+            for (q, k, level, bucket), n in sums.items()
+            if n > 0
+        ]
+        less = [
+            {"q": q, "k": k, "l": level, "b": bucket, "less": -n}
+            for (q, k, level, bucket), n in sums.items()
+            if n < 0
+        ]
+        if more:
+            connection.execute(_ADD, more)
+        if less:
+            connection.execute(_SUBTRACT, less)
+            connection.execute(_DROP_EMPTY, less)
+
+
+def count(connection: Connection, queue_id: int, now: int) -> tuple[int, int]:
+    """How many messages of the queue are live and how many are under a live claim."""
+    ranges = {}
+    for level, size in enumerate(SIZES):
+        ranges[f"after{level}"] = now // size
+        last = level == len(SIZES) - 1
+        ranges[f"until{level}"] = _FOREVER if last else (now // (size * BASE) + 1) * BASE
+    sums = [0, 0]
+    for kind, n in connection.execute(_COUNT, {"q": queue_id, **ranges}):
+        sums[kind] += n
+    return sums[LIVE], sums[CLAIMED]
+
+
+def prune(connection: Connection, queue_id: int, kind: int, now: int, limit: int) -> bool:
+    """Remove up to `limit` buckets of each size that no count needs; whether more may be left."""
+    more = False
+    for level, size in enumerate(SIZES):
+        here = {"q": queue_id, "k": kind, "l": level}
+        past = {**here, "b": (now - SLACK) // size, "limit": limit}
+        buckets = connection.execute(_PAST, past).scalars().all()
+        if buckets:
+            connection.execute(_PRUNE, {**here, "b": buckets[-1]})
+        more = more or len(buckets) == limit
+    return more
+
+
+def drop(connection: Connection, queue_id: int, limit: int) -> bool:
+    """Remove up to `limit` buckets of each kind and size; whether more may be left."""
+    more = False
+    for kind in (LIVE, CLAIMED):
+        more |= prune(connection, queue_id, kind, _FOREVER, limit)
+    return more

@@ -1,0 +1,144 @@
+"""One request and its answer, as bytes on a connection: bounds, time, and who is still there."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from .errors import BAD_BODY, TIMEOUT, Kind, Refusal
+
+__all__ = ["Event", "Exchange", "Receive", "Send"]
+
+Event = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
+
+MOST_DISCARDED = 8 * 1024 * 1024
+LINGER = 2.0
+"""How much of an unwanted body is thrown away, and for how long (seconds), before a close.
+
+Closing with unread bytes makes the client's system drop the answer that it has not read yet.
+"""
+
+
+class Exchange:
+    """Reads the body of a request within bounds and sends the answer.
+
+    `unread`: the request has a body that was not read to its end. `status`: that of the answer,
+    0 before it. `project`: that of the caller, once it is known.
+    """
+
+    __slots__ = (
+        "_answer_headers",
+        "_length",
+        "_may_come",
+        "_receive",
+        "_send",
+        "_timeout",
+        "project",
+        "status",
+        "unread",
+    )
+
+    def __init__(
+        self,
+        scope: Mapping[str, Any],
+        receive: Receive,
+        send: Send,
+        *,
+        timeout: float,
+        answer_headers: list[tuple[bytes, bytes]],
+    ) -> None:
+        self._receive = receive
+        self._send = send
+        self._timeout = timeout
+        self._answer_headers = answer_headers
+        self._length: int | None = None
+        # Whether more of an unread body may be on its way.
+        self._may_come = True
+        self.unread = False
+        self.status = 0
+        self.project: str | None = None
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                self._length = int(value)
+                self.unread = self._length > 0
+            elif name == b"transfer-encoding":
+                self.unread = True
+            elif name == b"expect":
+                self._may_come = False
+
+    async def body(self, limit: int, too_long: Kind) -> bytes:
+        """The body, of `limit` bytes at most; raises Refusal. Empty when there is none."""
+        if not self.unread:
+            return b""
+        if self._length is not None and self._length > limit:
+            raise _too_long(limit, too_long)
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._read(limit, too_long)
+        except TimeoutError:
+            self._may_come = False
+            raise Refusal(
+                TIMEOUT, f"send the body within {self._timeout:g} seconds of the headers"
+            ) from None
+
+    async def _read(self, limit: int, too_long: Kind) -> bytes:
+        self._may_come = True
+        chunks = []
+        size = 0
+        while self.unread:
+            event = await self._receive()
+            if event["type"] == "http.disconnect":
+                raise Refusal(BAD_BODY, "the body ended before it was complete")
+            chunk = event.get("body", b"")
+            size += len(chunk)
+            if size > limit:
+                raise _too_long(limit, too_long)
+            chunks.append(chunk)
+            self.unread = event.get("more_body", False)
+        return b"".join(chunks)
+
+    async def client_left(self) -> bool:
+        """Whether the client closed the connection. Waits for nothing; ask after `body`."""
+        try:
+            async with asyncio.timeout(0):
+                while (await self._receive())["type"] != "http.disconnect":
+                    pass
+        except TimeoutError:
+            return False
+        return True
+
+    async def send(self, event: Event) -> None:
+        """Pass an event of the answer on; takes care of what was not read of the request."""
+        if event["type"] == "http.response.start":
+            self.status = event["status"]
+            headers = [*event["headers"], *self._answer_headers]
+            if self.unread:
+                await self._discard(0)
+            if self.unread:
+                headers.append((b"connection", b"close"))
+            await self._send({**event, "headers": headers})
+        elif self.unread:
+            await self._send({**event, "more_body": True})
+            await self._discard(LINGER)
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        else:
+            await self._send(event)
+
+    async def _discard(self, seconds: float) -> None:
+        """Throw away what comes of the body; with 0 seconds, what is here already."""
+        left = MOST_DISCARDED
+        try:
+            async with asyncio.timeout(seconds):
+                while self.unread and self._may_come and left > 0:
+                    event = await self._receive()
+                    if event["type"] == "http.disconnect":
+                        return
+                    left -= len(event.get("body", b""))
+                    self.unread = event.get("more_body", False)
+        except TimeoutError:
+            return
+
+
+def _too_long(limit: int, kind: Kind) -> Refusal:
+    return Refusal(kind, f"the body of this request takes at most {limit} bytes")

@@ -1,0 +1,33 @@
+"""The request as the resources see it."""
+
+from typing import ClassVar
+
+import falcon.asgi
+
+from .edge import EXCHANGE
+from .exchange import Exchange
+
+__all__ = ["Request", "Resource"]
+
+
+class Request(falcon.asgi.Request):
+    """A request whose caller is known once the checks of `checks` have run."""
+
+    project: str = ""
+    client: str = ""
+    signed: bool = False
+
+    @property
+    def exchange(self) -> Exchange:
+        exchange: Exchange = self.scope[EXCHANGE]
+        return exchange
+
+
+class Resource:
+    """What has a path. `anonymous`: may be asked without Client-ID and X-Project-ID.
+
+    `media_type`: what it answers with besides JSON.
+    """
+
+    anonymous: ClassVar[bool] = False
+    media_type: ClassVar[str] = "application/json"

@@ -1,0 +1,1 @@
+"""The suite, run on our drivers; and tests of the suite itself."""

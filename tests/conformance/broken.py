@@ -1,0 +1,165 @@
+"""Drivers with one fault each, made from the reference driver. The suite must catch every one."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mqcore import memory
+from mqcore.conformance import Clock, Harness
+from mqcore.contract import (
+    Capability,
+    Driver,
+    Handle,
+    Message,
+    MQError,
+    NewMessage,
+    Page,
+    QueueNotFound,
+    QueueRef,
+    Subscription,
+)
+
+
+class OwnLock:
+    """The store, with a lock that only one handle knows."""
+
+    def __init__(self, store: memory._Store) -> None:
+        self._store = store
+        self.lock = threading.RLock()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+class LockInTheHandle(memory.MemoryDriver):
+    def __init__(self, store: memory._Store, clock: Clock) -> None:
+        super().__init__(OwnLock(store), clock)  # type: ignore[arg-type]
+
+
+class ReleaseFreesAll(memory._Claims):
+    def release(self, queue: QueueRef, claim_id: str) -> None:
+        with self._box(queue) as (box, _):
+            for lease in list(box.claims.values()) if box and claim_id in box.claims else []:
+                box.end_claim(lease)  # type: ignore[union-attr]
+
+
+class RenewForgetsTheEnd(memory._Claims):
+    def renew(self, queue: QueueRef, claim_id: str, *, ttl: int, grace: int) -> None:
+        super().renew(queue, claim_id, ttl=ttl, grace=grace)
+        with self._box(queue) as (box, _):
+            assert box is not None
+            lease = box.claims[claim_id]
+            box.timeline.discard((lease.ends_at, "claim ends", lease.id))
+
+
+class EarlyDelay(memory._Messages):
+    """Declares that it delays messages, and does not."""
+
+    def post(self, queue: QueueRef, messages: Sequence[NewMessage]) -> Sequence[str | MQError]:
+        return super().post(queue, [replace(message, delay=0) for message in messages])
+
+
+class DelayIgnored(EarlyDelay):
+    """Does not declare it, and core's gate lets it through."""
+
+
+class TenantLeak(memory._Messages):
+    def get_many(self, queue: QueueRef, ids: Sequence[str]) -> tuple[Message, ...]:
+        with self._store() as (store, _):
+            boxes = [box for some in store.queues.values() for box in some.values()]
+            rows = (box.by_id.get(each) for each in ids for box in boxes)
+            return tuple(row.message() for row in rows if row)
+
+
+class MarkerSkips(memory._Messages):
+    def list(self, queue: QueueRef, **options: Any) -> Page[Message]:
+        page = super().list(queue, **options)
+        return replace(page, next=str(int(page.next) + 1)) if page.next else page
+
+
+class EarlyNumber(memory._Messages):
+    """Takes the place in the queue first and the lock then."""
+
+    def post(self, queue: QueueRef, messages: Sequence[NewMessage]) -> Sequence[str | MQError]:
+        numbers = [next(self._handle.store.counter) for _ in messages]
+        with self._box(queue) as (box, now):
+            if box is None:
+                raise QueueNotFound(queue)
+            for number, new in zip(numbers, messages, strict=True):
+                visible_at = now + new.delay if new.delay else 0
+                box.add(memory._Row(number, new, new.ttl, now, now + new.ttl, visible_at))
+        return [new.id for new in messages]
+
+
+class AnyClaimDeletes(memory._Messages):
+    def _refusal(self, queue: QueueRef, box: memory._Box, handle: Handle) -> MQError | None:
+        return None if handle.claim_ids else super()._refusal(queue, box, handle)
+
+
+class PostTwice(memory._Messages):
+    def post(self, queue: QueueRef, messages: Sequence[NewMessage]) -> Sequence[str | MQError]:
+        with self._box(queue) as (box, _):
+            for message in messages if box else []:
+                if message.id in box.by_id:  # type: ignore[union-attr]
+                    box.remove(box.by_id[message.id])  # type: ignore[union-attr]
+        return super().post(queue, messages)
+
+
+class ExpiredBlocks(memory._Subscriptions):
+    def create(self, queue: QueueRef, subscription: Any) -> Subscription | None:
+        with self._store() as (store, _):
+            if (queue, subscription.subscriber) in store.subscribers:
+                return None
+        return super().create(queue, subscription)
+
+
+class BrokenHarness(Harness):
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.store = memory._Store()
+        if name == "DelayIgnored":
+            self.gate = lambda driver: driver
+
+    def open(self, clock: Clock) -> Driver:
+        if self.name == "LockInTheHandle":
+            return LockInTheHandle(self.store, clock)
+        driver = memory.MemoryDriver(self.store, clock)
+        fault = globals().get(self.name)
+        for place, base in (
+            ("messages", memory._Messages),
+            ("claims", memory._Claims),
+            ("subscriptions", memory._Subscriptions),
+        ):
+            if fault and issubclass(fault, base):
+                setattr(driver, place, fault(driver))
+        if self.name == "DelayIgnored":
+            driver.capabilities &= ~Capability.DELAY
+        return driver
+
+
+FAULTS = {
+    "LockInTheHandle": "TestRaces::test_racing_claimants_never_share_a_message",
+    "ReleaseFreesAll": "TestOrder::test_release_of_one_claim_never_exposes_another",
+    "RenewForgetsTheEnd": "TestLeases::test_renewing_restarts_the_lease_and_keeps_its_messages",
+    "EarlyDelay": "TestDelay::test_a_delayed_message_is_not_claimable_before_its_time",
+    "DelayIgnored": "TestGate::test_a_delay_is_refused_not_ignored",
+    "TenantLeak": "TestIsolation::test_a_message_cannot_be_read_or_deleted_from_elsewhere",
+    "MarkerSkips": "TestListing::test_the_next_page_continues_after_the_marker",
+    "EarlyNumber": "TestRaces::test_a_reader_that_pages_misses_no_racing_post",
+    "AnyClaimDeletes": (
+        "TestDeleting::test_an_expired_claim_deletes_nothing_and_the_new_holder_keeps_the_message"
+    ),
+    "PostTwice": "TestRepeats::test_a_repeated_post_leaves_a_claimed_message_alone",
+    "ExpiredBlocks": (
+        "TestSubscriptions::test_an_expired_subscription_does_not_block_the_next_of_its_subscriber"
+    ),
+}
+"""Each fault, and the test that must catch it."""
+
+
+@pytest.fixture(scope="module", params=["honest", *FAULTS])
+def harness(request: pytest.FixtureRequest) -> Harness:
+    return BrokenHarness(request.param)

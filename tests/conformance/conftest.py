@@ -1,0 +1,36 @@
+"""Compares what was not run with expected_skips.toml: a difference fails the test."""
+
+import tomllib
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from mqcore.conformance.ledger import why_not_run
+
+EXPECTED: dict[str, dict[str, str]] = tomllib.loads(
+    Path(__file__).with_name("expected_skips.toml").read_text()
+)
+
+
+def expected_skip(item: pytest.Item) -> str:
+    """Why the ledger expects that the test is not run; empty when it expects that it is."""
+    test, _, parameters = item.nodeid.partition("::")[2].partition("[")
+    listed = EXPECTED.get(item.path.stem, {})
+    harness = parameters.rstrip("]").partition("-")[0]
+    return listed.get(test) or listed.get(f"{test}[{harness}]", "")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    expected, actual = expected_skip(item), why_not_run(report)
+    if (actual or (report.when == "call" and report.passed)) and actual != expected:
+        report.outcome = "failed"
+        report.longrepr = (
+            f"expected_skips.toml says {expected or 'that this test runs'!r}, "
+            f"but: {'not run, ' + actual if actual else 'it runs'}"
+        )
+    return report

@@ -1,0 +1,136 @@
+"""The writing thread: grouping, and what becomes of each caller."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from mqcore_sql import dialect, migrate
+from mqcore_sql.errors import translate
+from mqcore_sql.schema import graves
+from mqcore_sql.session import Work
+from mqcore_sql.writer import Job, Writer
+from sqlalchemy import event, select
+
+from mqcore.conformance import Clock
+from mqcore.contract import Closed, QueueNotFound, Unavailable
+
+from .conftest import QUEUE
+
+
+class Bench:
+    """A writer that can be held up, so that callers gather."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        path.touch()
+        settings = dialect.Settings(path, 5, "FULL")
+        self.engine = dialect.writer_engine(settings)
+        connection = migrate.connect(self.engine, settings)
+        self.commits = 0
+        event.listen(self.engine, "commit", self._committed)
+        self.writer = Writer(connection, clock, lambda error: translate(error, path))
+        self.pool = ThreadPoolExecutor(40)
+
+    def _committed(self, _connection: object) -> None:
+        self.commits += 1
+
+    def gathered(self, jobs: list[Job[object]]) -> list["Future[object]"]:
+        """Have the jobs handed in while the writer is busy, so that they wait together."""
+        busy, go = threading.Event(), threading.Event()
+
+        def hold(_work: Work) -> None:
+            busy.set()
+            go.wait(10)
+
+        first = self.pool.submit(self.writer.run, hold)
+        busy.wait(10)
+        futures = []
+        for n, job in enumerate(jobs, 1):
+            futures.append(self.pool.submit(self.writer.run, job))
+            while self.writer.waiting < n:
+                pass
+        go.set()
+        first.result(10)
+        return futures
+
+    def stored(self) -> set[int]:
+        def read(work: Work) -> set[int]:
+            return set(work.connection.execute(select(graves.c.queue_id)).scalars())
+
+        return self.writer.run(read)
+
+
+@pytest.fixture
+def bench(path: Path, clock: Clock) -> Iterator[Bench]:
+    bench = Bench(path, clock)
+    yield bench
+    bench.writer.close()
+    bench.pool.shutdown()
+    bench.engine.dispose()
+
+
+def insert(number: int) -> Callable[[Work], int]:
+    def job(work: Work) -> int:
+        work.connection.execute(graves.insert(), {"queue_id": number})
+        return number
+
+    return job
+
+
+def refuse(_work: Work) -> None:
+    raise QueueNotFound(QUEUE)
+
+
+def break_down(work: Work) -> None:
+    work.connection.execute(graves.insert(), {"queue_id": 99})
+    raise ZeroDivisionError
+
+
+def test_callers_that_wait_together_share_one_commit(bench: Bench) -> None:
+    futures = bench.gathered([insert(n) for n in range(20)])
+    assert [future.result(10) for future in futures] == list(range(20))
+    assert bench.commits == 2, "one for the job that held it up, one for all others"
+    assert bench.stored() == set(range(20))
+
+
+def test_a_refused_job_is_told_so_and_the_others_of_its_group_are_stored(bench: Bench) -> None:
+    futures = bench.gathered([insert(1), refuse, insert(2)])
+    assert futures[0].result(10) == 1
+    with pytest.raises(QueueNotFound):
+        futures[1].result(10)
+    assert futures[2].result(10) == 2
+    assert bench.stored() == {1, 2}
+
+
+def test_a_job_that_breaks_undoes_only_itself(bench: Bench) -> None:
+    futures = bench.gathered([insert(1), break_down, insert(1), insert(2)])
+    assert futures[0].result(10) == 1
+    with pytest.raises(ZeroDivisionError):
+        futures[1].result(10)
+    with pytest.raises(Unavailable, match="refused the statement"):
+        futures[2].result(10)
+    assert futures[3].result(10) == 2
+    assert bench.stored() == {1, 2}
+
+
+def test_closing_finishes_what_was_handed_in(bench: Bench) -> None:
+    futures = bench.gathered([insert(n) for n in range(30)])
+    bench.writer.close()
+    assert [future.result(10) for future in futures] == list(range(30))
+    with pytest.raises(Closed):
+        bench.writer.run(insert(31))
+    bench.writer.close()
+
+
+def test_nobody_is_answered_before_the_commit(bench: Bench) -> None:
+    answered_early: list[bool] = []
+    futures: list[Future[object]] = []
+
+    def look(_connection: object) -> None:
+        answered_early.extend(future.done() for future in futures)
+
+    event.listen(bench.engine, "commit", look)
+    futures += bench.gathered([insert(n) for n in range(5)])
+    assert [future.result(10) for future in futures] == list(range(5))
+    assert not any(answered_early)
