@@ -90,6 +90,7 @@ def test_everything_else_is_the_wrapped_driver(checked: CheckedDriver, inner: Me
     (claim,) = checked.claims.claim(QUEUE, [ClaimRequest(new_id(), 1, 60, 60)])
     assert claim is not None
     assert checked.queues.stats(QUEUE).claimed == 1
+    assert checked.volume() == inner.volume()
     assert checked.collect() == 0
     checked.ping()
     checked.close()

@@ -71,6 +71,7 @@ CALLS: dict[str, Call] = {
     "subscriptions.confirm": lambda d, q: d.subscriptions.confirm(q, new_id(), True),
     "subscriptions.delete": lambda d, q: d.subscriptions.delete(q, new_id()),
     "subscriptions.purge": lambda d, q: d.subscriptions.purge(q),
+    "volume": lambda d, q: d.volume(),
     "ping": lambda d, q: d.ping(),
     "collect": lambda d, q: d.collect(),
 }

@@ -26,7 +26,6 @@ class TestDelay(Suite):
         posted = self.post(2, delay=0)
         assert self.ids(self.claim()) == posted
 
-    @requires(Capability.DELAY)
     def test_metadata_means_nothing_to_the_driver(self) -> None:
         """B-106."""
         self.driver.queues.set_metadata(

@@ -32,7 +32,7 @@ class Ledger:
         if not config.pluginmanager.has_plugin(cls.name):
             config.pluginmanager.register(cls(), cls.name)
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         reports = [r for r in terminalreporter.getreports("skipped") if why_not_run(r)]
         terminalreporter.section(f"mqcore conformance: {len(reports)} tests not run")
         lines = Counter((r.nodeid.partition("[")[0], why_not_run(r)) for r in reports)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ..contract import Capability, QueueNotFound, QueueRef
+from ..contract import Capability, QueueNotFound, QueueRef, new_id
 from .suite import Suite, requires, without
 
 __all__ = ["TestStats"]
@@ -125,3 +125,18 @@ class TestStats(Suite):
         assert self.counts() == (2, 1, 3)
         self.driver.messages.purge(self.queue)
         assert self.counts() == (0, 0, 0)
+
+    @requires(Capability.EXACT_STATS)
+    def test_the_volume_is_that_of_all_queues_of_all_projects(self) -> None:
+        before = self.driver.volume()
+        nobody = self.new_queue(None, f"q-{new_id()}")
+        self.post(4)
+        self.post(2, queue=nobody)
+        self.claim(3)
+        self.claim(1, queue=nobody)
+        volume = self.open().volume()
+        assert (volume.free - before.free, volume.claimed - before.claimed) == (2, 4)
+        assert (volume.oldest, volume.newest) == (None, None)
+        self.driver.queues.delete(self.queue)
+        self.driver.messages.purge(nobody)
+        assert self.driver.volume() == before
