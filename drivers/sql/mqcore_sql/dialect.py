@@ -1,6 +1,8 @@
 """What differs between databases. Everything else in this package is written once for all."""
 
+import random
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,8 @@ from sqlalchemy.dialects.sqlite import Insert, insert
 
 from mqcore.contract import Misconfigured
 
+from .errors import is_locked
+
 __all__ = [
     "ChangeAndRead",
     "Settings",
@@ -39,9 +43,6 @@ __all__ = [
 READERS = 32
 """The most reading connections of one handle; a reader beyond waits for one to be free."""
 
-BEGIN_TO_WRITE = "BEGIN IMMEDIATE"
-BEGIN_TO_READ = "BEGIN"
-
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -53,22 +54,52 @@ class Settings:
 
 
 def writer_engine(settings: Settings) -> Engine:
-    """The engine of the one writing connection: a transaction takes the write lock at once."""
-    return _engine(settings, BEGIN_TO_WRITE, kept=1, most=1, cache_mb=32)
+    """The engine of the one writing connection: a transaction takes the write lock at once.
+
+    SQLite's own waiting sleeps longer and longer, up to 0.1 s, and starves beside a process that
+    always writes; so this one waits by itself, in short sleeps.
+    """
+
+    def begin(connection: Connection) -> None:
+        cursor = connection.connection.cursor()
+        deadline = time.monotonic() + settings.busy_timeout
+        while True:
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if not is_locked(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(random.uniform(0.002, 0.01))  # noqa: S311 - spreads the tries
+            else:
+                return
+
+    return _engine(settings, begin, wait=0, kept=1, most=1, cache_mb=32)
 
 
 def reader_engine(settings: Settings) -> Engine:
     """The engine of the readers: a transaction sees one moment of the database."""
-    return _engine(settings, BEGIN_TO_READ, kept=4, most=READERS, cache_mb=4)
+
+    def begin(connection: Connection) -> None:
+        connection.connection.cursor().execute("BEGIN")
+
+    return _engine(settings, begin, wait=settings.busy_timeout, kept=4, most=READERS, cache_mb=4)
 
 
-def _engine(settings: Settings, begin: str, *, kept: int, most: int, cache_mb: int) -> Engine:
+def _engine(
+    settings: Settings,
+    begin: Callable[[Connection], None],
+    *,
+    wait: float,
+    kept: int,
+    most: int,
+    cache_mb: int,
+) -> Engine:
     def connect() -> sqlite3.Connection:
         # isolation_level None keeps the sqlite3 module from beginning transactions by itself.
         connection = sqlite3.connect(
             f"file:{quote(str(settings.path))}?mode=rw",
             uri=True,
-            timeout=settings.busy_timeout,
+            timeout=wait,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=256,
@@ -88,11 +119,7 @@ def _engine(settings: Settings, begin: str, *, kept: int, most: int, cache_mb: i
         pool_size=kept,
         max_overflow=most - kept,
     )
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.connection.cursor().execute(begin)
-
+    event.listen(engine, "begin", begin)
     return engine
 
 

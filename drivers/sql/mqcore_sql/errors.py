@@ -48,6 +48,8 @@ def translate(error: Exception, path: Path, *, opening: bool = False) -> MQError
         return Unavailable(
             f"all connections to {path} are in use; try again, or with fewer at once"
         )
+    if isinstance(error, exc.InvalidRequestError):
+        return Unavailable(f"the connection to {path} broke down; try again")
     if isinstance(error, (UnicodeEncodeError, OverflowError)):
         return Invalid(f"the database {path} cannot hold this value: {error}")
     raise error

@@ -83,15 +83,15 @@ class Messages(MessageController):
         if after is None:
             return Page((), None)
         # All states together are one walk; some of them are one each, merged.
-        states: Sequence[int | None] = (None,)
-        if not (include_claimed and include_delayed):
-            states = (FREE, *[DELAYED] * include_delayed, *[CLAIMED] * include_claimed)
+        everything = include_claimed and include_delayed
+        some = (FREE, *[DELAYED] * include_delayed, *[CLAIMED] * include_claimed)
+        states: Sequence[int | None] = (None,) if everything else some
         listing = _Listing(after, limit, hide_client, states)
         with self._store.reading() as session:
             queue_id = find(session, queue)
             if queue_id is None:
                 return Page((), None)
-            if not rows.is_due(session, queue_id):
+            if everything or not rows.is_due(session, queue_id):
                 return listing.page(session, queue_id)
         self._store.write(lambda work: rows.promote(work, queue_id, _step(limit)))
         with self._store.reading() as session:

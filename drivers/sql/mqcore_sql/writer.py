@@ -72,18 +72,15 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        orders: list[_Order] | None = self._waiting()
-        while orders is not None:
-            if orders:
-                self._serve(orders)
-            orders = self._waiting()
+        while orders := self._gather():
+            self._serve(orders)
         self._connection.close()
 
-    def _waiting(self) -> list[_Order] | None:
-        """All orders that wait, up to a group; waits for the first. None when there are no more."""
+    def _gather(self) -> list[_Order]:
+        """Wait for an order and take all that wait, up to a group; none at the end."""
         order = self._orders.get()
         if order is None:
-            return None
+            return []
         orders = [order]
         while len(orders) < GROUP:
             try:
