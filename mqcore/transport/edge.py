@@ -2,7 +2,6 @@
 
 import logging
 import time
-import urllib.parse
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -40,8 +39,6 @@ class Edge:
         header = (b"x-openstack-request-id", name.encode())
         exchange = Exchange(scope, receive, send, timeout=self._timeout, answer_headers=[header])
         scope[EXCHANGE] = exchange
-        if not scope["query_string"].isascii():
-            scope["query_string"] = _quoted(scope["query_string"])
         try:
             await self._app(scope, _start, exchange.send)
         except Exception:
@@ -57,11 +54,6 @@ class Edge:
 async def _start() -> dict[str, Any]:
     """Let the framework begin at once; the body is read through the Exchange."""
     return {"type": "http.request", "body": b"", "more_body": True}
-
-
-def _quoted(query: bytes) -> bytes:
-    """The query with bytes beyond ASCII percent-encoded, as they should have come."""
-    return urllib.parse.quote_from_bytes(query, safe="%&=+,/:;?@!$'()*~").encode()
 
 
 async def _answer_failure(exchange: Exchange) -> None:

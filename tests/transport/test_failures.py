@@ -1,15 +1,18 @@
 """What a user reads, and what a log says, when the server or its store fails."""
 
+import asyncio
+import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 import pytest
 
-from mqcore.contract import Unavailable
+from mqcore.contract import Closed, Unavailable
 from mqcore.logs import request_id
 from mqcore.memory import MemoryDriver, open_driver
+from mqcore.transport.edge import Edge
 
 from .live import Api, Clock, refused, serve
 
@@ -95,6 +98,31 @@ class TestEveryOperation:
             assert response.status_code == 500
         else:
             refused(response, 500, "Internal error", "log")
+
+
+def test_a_store_that_was_closed() -> None:
+    with serve(driver=failing_driver(Closed("closed"))) as live:
+        refused(live.api().get("/v2/queues"), 503, "Service unavailable", "try again")
+
+
+def test_a_bug_outside_the_resources_is_answered_too() -> None:
+    async def bug(*_: object) -> NoReturn:
+        raise KeyError(SECRET)
+
+    async def receive() -> dict[str, Any]:
+        raise AssertionError
+
+    sent: list[Mapping[str, Any]] = []
+
+    async def send(event: Mapping[str, Any]) -> None:
+        sent.append(event)
+
+    scope = {"type": "http", "method": "GET", "raw_path": b"/", "headers": []}
+    asyncio.run(Edge(bug, request_timeout=1)(scope, receive, send))
+    assert sent[0]["status"] == 500
+    names = [name for name, _ in sent[0]["headers"]]
+    assert b"x-openstack-request-id" in names
+    assert json.loads(sent[1]["body"])["title"] == "Internal error"
 
 
 def test_a_bug_is_logged_with_its_traceback(broken: Api, caplog: pytest.LogCaptureFixture) -> None:

@@ -72,12 +72,12 @@ def generated() -> Iterator[Live]:
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-def test_generated_requests(case: schemathesis.Case, generated: Live) -> None:
+def test_generated_requests(case: schemathesis.Case[Any], generated: Live) -> None:
     meet_others(case)
     case.call_and_validate(base_url=generated.url, checks=CHECKS)
 
 
-def meet_others(case: schemathesis.Case) -> None:
+def meet_others(case: schemathesis.Case[Any]) -> None:
     """Let good requests use one queue of one project, or nothing would ever be in any."""
     if NAME.fullmatch(str(case.path_parameters.get("queue_name", ""))):
         case.path_parameters["queue_name"] = "q"

@@ -43,6 +43,11 @@ def test_a_value_of_the_wrong_type_is_named(api: Api, path: str, name: str) -> N
     refused(api.get(path), 400, "Bad query parameter", name)
 
 
+def test_the_last_of_a_repeated_parameter_counts(api: Api) -> None:
+    posted = api.post(1, 2, 3)
+    assert api.ids("echo=true&limit=1&limit=2") == posted[:2]
+
+
 @pytest.mark.parametrize("path", ["queues", "queues/q/messages", "queues/q/subscriptions"])
 @pytest.mark.parametrize("limit", ["0", "-1", "21", "9" * 50])
 def test_a_limit_out_of_range_is_refused(api: Api, path: str, limit: str) -> None:

@@ -6,8 +6,6 @@ import pytest
 
 from .live import Api, refused
 
-PATCH = {"Content-Type": "application/openstack-messaging-v2.0-json-patch"}
-
 DEFAULTS = {
     "_max_messages_post_size": 262144,
     "_default_message_ttl": 3600,
@@ -60,6 +58,12 @@ class TestCreate:
     def test_json_that_cannot_be_kept(self, api: Api, text: str) -> None:
         refused(api.put("/v2/queues/q", content=text), 400, "Invalid body")
         assert api.http.head("/v2/queues/q").status_code == 404
+
+    @pytest.mark.parametrize(("levels", "status"), [(100, 201), (101, 400), (900, 400)])
+    def test_nesting(self, api: Api, levels: int, status: int) -> None:
+        text = '{"a": ' + "[" * (levels - 1) + "]" * (levels - 1) + ', "b": "' + "[" * 200 + '"}'
+        assert api.put("/v2/queues/q", content=text).status_code == status
+        assert api.get("/v2/queues?detailed=true").status_code == 200
 
     @pytest.mark.parametrize("number", [2**63 - 1, -(2**63)])
     def test_integers_of_64_bits(self, api: Api, number: int) -> None:
@@ -207,189 +211,3 @@ class TestList:
     def test_a_count_of_none(self, api: Api) -> None:
         document = api.get("/v2/queues?with_count=true").json()
         assert document == {"queues": [], "links": [], "count": 0}
-
-
-class TestPatch:
-    def test_operations_in_order(self, api: Api) -> None:
-        api.put("/v2/queues/q", json={"a": 1, "b": 2})
-        operations = [
-            {"op": "add", "path": "/metadata/c", "value": None},
-            {"op": "replace", "path": "/metadata/c", "value": 3},
-            {"op": "remove", "path": "/metadata/b"},
-            {"op": "add", "path": "/metadata/a", "value": [0]},
-        ]
-        response = api.patch("/v2/queues/q", json=operations, headers=PATCH)
-        assert response.status_code == 200
-        assert response.json() == {**DEFAULTS, "a": [0], "c": 3}
-        assert api.get("/v2/queues/q").json() == response.json()
-
-    def test_nothing_to_do(self, api: Api) -> None:
-        api.put("/v2/queues/q", json={"a": 1})
-        response = api.patch("/v2/queues/q", json=[], headers=PATCH)
-        assert (response.status_code, response.json()["a"]) == (200, 1)
-
-    @pytest.mark.parametrize(
-        ("path", "key"),
-        [
-            ("/metadata/a~1b", "a/b"),
-            ("/metadata/a~0b", "a~b"),
-            ("/metadata/~01", "~1"),
-            ("/MetaData/x", "x"),
-            ("/ metadata / x ", "x"),
-        ],
-    )
-    def test_pointers(self, api: Api, path: str, key: str) -> None:
-        api.put("/v2/queues/q")
-        operation = {"op": "add", "path": path, "value": 1}
-        response = api.patch("/v2/queues/q", json=[operation], headers=PATCH)
-        assert response.json()[key] == 1
-
-    def test_reserved_keys_are_always_there(self, api: Api) -> None:
-        api.put("/v2/queues/q")
-        operations = [
-            *({"op": "remove", "path": f"/metadata/{key}"} for key in DEFAULTS),
-            {"op": "replace", "path": "/metadata/_default_message_ttl", "value": 60},
-        ]
-        response = api.patch("/v2/queues/q", json=operations, headers=PATCH)
-        assert response.json() == {**DEFAULTS, "_default_message_ttl": 60}
-
-    @pytest.mark.parametrize(
-        "kind",
-        [None, "application/json", PATCH["Content-Type"] + "; charset=utf-8"],
-    )
-    def test_content_type(self, api: Api, kind: str | None) -> None:
-        headers = {"Content-Type": kind} if kind else {}
-        response = api.patch("/v2/queues/q", content=b"[]", headers=headers)
-        refused(response, 415, "Unsupported media type", PATCH["Content-Type"])
-        assert response.headers["Accept-Patch"] == PATCH["Content-Type"]
-
-    @pytest.mark.parametrize(
-        "body",
-        [
-            b"",
-            b"[",
-            b"{}",
-            b"1",
-            b'"a"',
-            b"[1]",
-            b"[[]]",
-            b'[{"path": "/metadata/a", "value": 1}]',
-            b'[{"op": "test", "path": "/metadata/a", "value": 1}]',
-            b'[{"op": ["add"], "path": "/metadata/a", "value": 1}]',
-            b'[{"op": "add", "value": 1}]',
-            b'[{"op": "add", "path": "/metadata/a"}]',
-            b'[{"op": "replace", "path": "/metadata/a"}]',
-            b'[{"op": "add", "path": 5, "value": 1}]',
-            b'[{"op": "add", "path": "/a", "value": 1}]',
-            b'[{"op": "add", "path": "metadata/a", "value": 1}]',
-            b'[{"op": "add", "path": "/metadata//a", "value": 1}]',
-            b'[{"op": "add", "path": "/metadata/a/", "value": 1}]',
-            b'[{"op": "add", "path": "/metadata/a/b", "value": 1}]',
-            b'[{"op": "add", "path": "/metadata/a~2", "value": 1}]',
-            b'[{"op": "add", "path": "/metadata/a~", "value": 1}]',
-            b'[{"op": "add", "path": "/metadata/", "value": 1}]',
-            b'[{"op": "add", "path": "/other/a", "value": 1}]',
-            b'[{"op": "remove", "path": "/other/a"}]',
-            b'[{"op": "add", "path": "/metadata/_default_message_ttl", "value": 59}]',
-            b'[{"op": "add", "path": "/metadata/_max_claim_count", "value": "x"}]',
-            b"[" + b" " * 65536 + b"]",
-        ],
-    )
-    def test_bad_bodies(self, api: Api, body: bytes) -> None:
-        api.put("/v2/queues/q", json={"a": 0})
-        refused(api.patch("/v2/queues/q", content=body, headers=PATCH), 400, "Invalid body")
-        assert api.get("/v2/queues/q").json()["a"] == 0
-
-    @pytest.mark.parametrize("op", ["remove", "replace"])
-    def test_a_key_that_is_not_there(self, api: Api, op: str) -> None:
-        api.put("/v2/queues/q", json={"a": 0})
-        operations = [
-            {"op": "add", "path": "/metadata/a", "value": 1},
-            {"op": op, "path": "/metadata/b", "value": 1},
-        ]
-        response = api.patch("/v2/queues/q", json=operations, headers=PATCH)
-        refused(response, 409, "Conflict", "'b'")
-        assert api.get("/v2/queues/q").json()["a"] == 0
-
-    def test_a_missing_queue(self, api: Api) -> None:
-        refused(api.patch("/v2/queues/q", json=[], headers=PATCH), 404, "Not found", "'q'")
-        refused(api.patch("/v2/queues/q", json=[1], headers=PATCH), 400, "Invalid body")
-
-
-class TestStats:
-    def test_none(self, api: Api) -> None:
-        expected = {"messages": {"claimed": 0, "free": 0, "total": 0}}
-        assert api.get("/v2/queues/q/stats").json() == expected
-        api.put("/v2/queues/q")
-        assert api.get("/v2/queues/q/stats").json() == expected
-
-    def test_counts_and_ends(self, api: Api) -> None:
-        first, *_, last = api.post(1, 2, 3)
-        api.post(4, delay=0)
-        api.claim(limit=1)
-        api.live.clock.advance(12.5)
-        stats = api.get("/v2/queues/q/stats").json()["messages"]
-        assert (stats["claimed"], stats["free"], stats["total"]) == (1, 3, 4)
-        assert set(stats["oldest"]) == {"href", "age", "created"}
-        assert stats["oldest"]["href"] == f"/v2/queues/q/messages/{first}"
-        assert stats["oldest"]["age"] == 12
-        assert stats["oldest"]["created"].startswith("2027-01-15T08:")
-        assert stats["newest"]["href"] != f"/v2/queues/q/messages/{last}"
-
-    def test_delayed_messages_are_free(self, api: Api) -> None:
-        api.post(1, delay=60)
-        assert api.get("/v2/queues/q/stats").json()["messages"]["free"] == 1
-
-
-class TestPurge:
-    @pytest.fixture
-    def full(self, api: Api) -> Api:
-        api.post(1, 2)
-        api.post(3, delay=60)
-        api.claim(limit=1)
-        for n in range(12):
-            wish = {"subscriber": f"http://127.0.0.1/{n}"}
-            api.send("/v2/queues/q/subscriptions", json=wish)
-        return api
-
-    @staticmethod
-    def left(api: Api) -> tuple[int, bool]:
-        stats = api.get("/v2/queues/q/stats").json()["messages"]["total"]
-        return stats, bool(api.get("/v2/queues/q/subscriptions").json()["subscriptions"])
-
-    @pytest.mark.parametrize(
-        ("body", "left"),
-        [
-            (b"", (0, False)),
-            (b'{"resource_types": ["messages"]}', (0, True)),
-            (b'{"resource_types": ["subscriptions"], "other": 1}', (3, False)),
-            (b'{"resource_types": ["subscriptions", "messages"]}', (0, False)),
-            (b'{"resource_types": []}', (3, True)),
-        ],
-    )
-    def test_what_is_named_goes(self, full: Api, body: bytes, left: tuple[int, bool]) -> None:
-        response = full.send("/v2/queues/q/purge", content=body)
-        assert (response.status_code, response.content) == (204, b"")
-        assert self.left(full) == left
-
-    @pytest.mark.parametrize(
-        ("body", "title"),
-        [
-            (b"{}", "Invalid request"),
-            (b"[]", "Invalid request"),
-            (b'{"resource_types": "messages"}', "Invalid request"),
-            (b'{"resource_types": ["claims"]}', "Invalid request"),
-            (b'{"resource_types": [["messages"]]}', "Invalid request"),
-            (b'{"resource_types": 5}', "Invalid request"),
-            (b'{"resource_types": null}', "Invalid request"),
-            (b"{", "Invalid body"),
-            (b"7", "Invalid body"),
-        ],
-    )
-    def test_bad_bodies(self, full: Api, body: bytes, title: str) -> None:
-        refused(full.send("/v2/queues/q/purge", content=body), 400, title)
-        assert self.left(full) == (3, True)
-
-    def test_a_missing_queue(self, api: Api) -> None:
-        assert api.send("/v2/queues/q/purge").status_code == 204
-        assert api.http.head("/v2/queues/q").status_code == 404

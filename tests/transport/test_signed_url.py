@@ -184,6 +184,14 @@ class TestIsSigned:
     def test_what_is_not(self, changes: dict[str, Any]) -> None:
         assert not allowed(**changes)
 
+    @pytest.mark.parametrize(
+        ("paths", "project"), [([""], "proj"), (["/v2/queues/a.b/messages"], "a\\nb")]
+    )
+    def test_a_right_signature_of_something_unsafe(self, paths: list[str], project: str) -> None:
+        signature = sign(KEY, paths, ["GET"], project, "2030-05-31T19:00:17")
+        changes = {"paths": paths, "project": project, "methods": ["GET"]}
+        assert not allowed(signature=signature, **changes)
+
 
 def signed_headers(document: dict[str, Any]) -> dict[str, str]:
     return {
