@@ -15,7 +15,8 @@ Rules that hold for every method and are not repeated below:
   item is an `MQError` *in* the result; it does not touch the others. An exception *raised* by a
   batch means that no item took effect. An empty batch gives an empty result.
 - A thing of another project or queue does not exist, whatever its id. Ids, markers and claim
-  ids come from strangers: any text is possible, and malformed means "does not exist".
+  ids come from strangers: any text that UTF-8 can encode is possible, and malformed means "does
+  not exist".
 - "Now" is the injected clock. A thing with a ttl is gone when `now >= start + ttl`; a store
   that keeps whole seconds rounds an end up, never down (spec 1.3.6). No call waits for time.
 - Nothing may cost more when more messages are waiting, claimed, delayed or expired. What must
@@ -82,7 +83,8 @@ class QueueController(abc.ABC):
 
     @abc.abstractmethod
     def delete(self, queue: QueueRef) -> None:
-        """Delete the queue, its messages, claims and subscriptions; silent when missing.
+        """Delete the queue, its messages, claims and subscriptions; silent when missing, and
+        subscriptions to its name go all the same.
 
         Atomic for readers: from the return on, nothing of it can be seen, also when a queue of
         the same name is created again. The room may be given back later, by `Driver.collect`
@@ -201,7 +203,7 @@ class MessageController(abc.ABC):
         """Remove all messages, claimed and delayed ones included, and all claims.
 
         Atomic for readers, like `QueueController.delete`; silent for a missing queue. Metadata
-        and subscriptions stay, and old markers stay good (spec 9.3 D-3).
+        and subscriptions stay, and where FIFO is declared old markers stay good (spec 9.3 D-3).
         """
 
 

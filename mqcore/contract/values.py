@@ -37,7 +37,8 @@ Clock = Callable[[], float]
 """Returns the time now, in seconds since the epoch."""
 
 Metadata = Mapping[str, Any]
-"""A JSON object. It is the user's: a driver stores it whole and never reads a key of it."""
+"""A JSON object. It is the user's: a driver stores it whole and never reads a key of it. Who gets
+one from a driver does not change it."""
 
 
 def new_id() -> str:

@@ -215,7 +215,10 @@ class MessageService:
 
 def _checksum(body: bytes) -> str | None:
     """The checksum of spec 1.7: MD5 over one canonical JSON form of the body; none for null."""
-    value = json.loads(body)
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as exc:
+        raise Invalid(f"a message body must be JSON: {exc}") from exc
     if value is None:
         return None
     digest = hashlib.md5(json.dumps(value).encode(), usedforsecurity=False)

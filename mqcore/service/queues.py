@@ -19,7 +19,7 @@ from mqcore.contract import (
 
 from .limits import ServiceLimits
 from .rules import QueueRules, check_metadata, reported_metadata, rules_of
-from .validation import check_number
+from .validation import check_depth, check_number
 
 __all__ = ["QueueService"]
 
@@ -123,9 +123,10 @@ class QueueService:
 
     def _checked(self, queue: QueueRef, metadata: object) -> dict[str, Any]:
         checked = check_metadata(queue.name, metadata, self._limits)
+        check_depth("the metadata of a queue", checked)
         try:
             size = len(json.dumps(checked, separators=(",", ":"), ensure_ascii=False).encode())
-        except (TypeError, ValueError, RecursionError) as exc:
+        except (TypeError, ValueError) as exc:
             raise Invalid(f"the metadata of a queue must be JSON: {exc}") from exc
         if size > self._limits.max_queue_metadata:
             raise TooLarge(

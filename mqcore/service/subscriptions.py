@@ -20,7 +20,7 @@ from mqcore.contract import (
 
 from .limits import MIN_TTL, ServiceLimits
 from .retry import check_retry_policy
-from .validation import check_number
+from .validation import check_depth, check_number
 
 __all__ = ["SubscriptionService"]
 
@@ -129,6 +129,7 @@ class SubscriptionService:
     def _options(options: object) -> dict[str, Any]:
         if not isinstance(options, dict):
             raise Invalid("options must be an object")
+        check_depth("options", options)
         if "_retry_policy" in options:
             check_retry_policy("options._retry_policy", options["_retry_policy"])
         return options

@@ -1,17 +1,27 @@
 """The rules of the API on names, numbers and pages (spec 1.1, 2.3, 6.1)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from mqcore.contract import Invalid, MQError, QueueRef
 
-__all__ = ["check_count", "check_number", "only", "queue_ref"]
+__all__ = [
+    "MAX_DEPTH",
+    "check_count",
+    "check_depth",
+    "check_number",
+    "is_deeper",
+    "only",
+    "queue_ref",
+]
 
 T = TypeVar("T")
 
 NAME = re.compile(r"[a-zA-Z0-9_\-.]{1,64}", re.ASCII)
 MAX_PROJECT = 256
+MAX_DEPTH = 100
+"""How deep a document may be nested that is stored as a value, not as opaque text."""
 
 
 def queue_ref(project: str | None, name: str) -> QueueRef:
@@ -39,6 +49,23 @@ def check_count(name: str, value: int, most: int) -> None:
     """Check how many items a request names."""
     if not 1 <= value <= most:
         raise Invalid(f"{name} takes 1 to {most} items, not {value}")
+
+
+def check_depth(name: str, value: object) -> None:
+    """Check that a document is not nested so deep that somebody could not read it again."""
+    if is_deeper(value, MAX_DEPTH):
+        raise Invalid(f"{name} must be nested at most {MAX_DEPTH} levels deep")
+
+
+def is_deeper(value: object, levels: int) -> bool:
+    """Whether a JSON value has more levels of objects and arrays than this."""
+    level = [value] if isinstance(value, (Mapping, list, tuple)) else []
+    for _ in range(levels):
+        children = (one.values() if isinstance(one, Mapping) else one for one in level)
+        level = [
+            one for some in children for one in some if isinstance(one, (Mapping, list, tuple))
+        ]
+    return bool(level)
 
 
 def only(results: Sequence[T | MQError]) -> T:

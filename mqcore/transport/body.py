@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from mqcore.service.validation import MAX_DEPTH, is_deeper
+
 from .errors import BAD_BODY, UNSUPPORTED_MEDIA_TYPE, Kind, Refusal
 from .request import Request
 
@@ -14,9 +16,6 @@ T = TypeVar("T")
 
 SMALL_BODY = 65_536
 """The longest body of a request that stores nothing of arbitrary size (bytes)."""
-
-MAX_DEPTH = 100
-"""How deep a document may be nested that the server itself decodes and encodes again."""
 
 INTEGERS = range(-(2**63), 2**63)
 DIGITS = bytes(ord("0") if ord("0") <= byte <= ord("9") else ord(" ") for byte in range(256))
@@ -63,17 +62,9 @@ def decode_document(data: bytes) -> dict[str, Any] | list[Any]:
     value = decode(_any, data)
     if not isinstance(value, (dict, list)):
         raise Refusal(BAD_BODY, "the body must be a JSON object")
-    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and is_deeper(value, MAX_DEPTH):
         raise Refusal(BAD_BODY, f"the body is nested more than {MAX_DEPTH} levels deep")
     return value
-
-
-def _is_deeper(value: dict[str, Any] | list[Any], levels: int) -> bool:
-    level: list[Any] = [value]
-    for _ in range(levels):
-        children = (item.values() if isinstance(item, dict) else item for item in level)
-        level = [one for group in children for one in group if isinstance(one, (dict, list))]
-    return bool(level)
 
 
 def decode_object(data: bytes, *, otherwise: Kind = BAD_BODY) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """uvicorn's HTTP/1.1 protocol with bounds on the head of a request and errors as JSON."""
 
 import asyncio
+import uuid
 from typing import Any
 
 import msgspec
@@ -69,7 +70,8 @@ class _BoundedProtocol(HttpToolsProtocol):
         body = msgspec.json.encode({"title": "Bad request", "description": description})
         head = (
             b"content-type: application/json\r\nvary: Accept\r\nconnection: close\r\n"
-            b"content-length: %d\r\n\r\n" % len(body)
+            b"x-openstack-request-id: req-%s\r\ncontent-length: %d\r\n\r\n"
+            % (str(uuid.uuid4()).encode(), len(body))
         )
         self.transport.write(STATUS_LINE[status] + head + body)
         self.transport.close()

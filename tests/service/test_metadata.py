@@ -138,3 +138,12 @@ def test_no_racing_update_is_lost(bench: Bench) -> None:
     for thread in threads:
         thread.join()
     assert bench.service.queues.get(bench.queue)["count"] == 200
+
+
+def test_metadata_is_bounded_in_depth(bench: Bench) -> None:
+    deep: object = 1
+    for _ in range(99):
+        deep = [deep]
+    bench.service.queues.create(bench.queue, {"k": deep})
+    with pytest.raises(Invalid, match="100 levels"):
+        bench.service.queues.update(bench.queue, lambda _: {"k": [deep]})
