@@ -104,7 +104,8 @@ def test_metadata_is_bounded_in_bytes() -> None:
 
 
 def test_metadata_that_is_no_json_object_is_refused(bench: Bench) -> None:
-    for bad in ([], "text", {"k": {1, 2}}, {"k": b"bytes"}):
+    bads: list[object] = [[], "text", {"k": {1, 2}}, {"k": b"bytes"}]
+    for bad in bads:
         with pytest.raises(Invalid):
             bench.service.queues.create(bench.queue, bad)
 
