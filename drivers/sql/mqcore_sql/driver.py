@@ -26,11 +26,20 @@ __all__ = ["SqlDriver", "open_driver"]
 
 
 class SqlDriver(Driver):
-    """A handle on a database."""
+    """A handle on a database. With `durable` False, DURABLE is not declared."""
 
-    def __init__(self, store: Store, capabilities: Capability) -> None:
+    capabilities = (
+        Capability.FIFO
+        | Capability.DELAY
+        | Capability.DURABLE
+        | Capability.EXACT_STATS
+        | Capability.ATOMIC_BATCH
+    )
+
+    def __init__(self, store: Store, *, durable: bool) -> None:
         self._store = store
-        self.capabilities = capabilities
+        if not durable:
+            self.capabilities = self.capabilities & ~Capability.DURABLE
         self.queues = Queues(store)
         self.messages = Messages(store)
         self.claims = Claims(store)
@@ -62,13 +71,8 @@ def open_driver(uri: str, *, clock: Clock) -> SqlDriver:
     parsed.done()
     path = _path(parsed)
     _create(path)
-    capabilities = (
-        Capability.FIFO | Capability.DELAY | Capability.EXACT_STATS | Capability.ATOMIC_BATCH
-    )
-    if synchronous == "full":
-        capabilities |= Capability.DURABLE
     settings = Settings(path, busy_timeout, synchronous.upper())
-    return SqlDriver(Store(settings, clock), capabilities)
+    return SqlDriver(Store(settings, clock), durable=synchronous == "full")
 
 
 def _path(uri: StoreUri) -> Path:
