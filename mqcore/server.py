@@ -128,6 +128,7 @@ async def _work(settings: Settings, listener: socket.socket, *, announce: bool) 
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
                 timeout_keep_alive=server.keep_alive,
                 timeout_graceful_shutdown=server.shutdown_timeout,
             )

@@ -43,7 +43,7 @@ _RESERVE = dialect.ChangeAndRead(
     queues.c.id,
     queues.c.next_seq,
 )
-_INSERT_BODIES = insert(bodies)
+_INSERT_BODIES = dialect.InsertMany(insert(bodies), *bodies.c)
 _LIVE_CLAIMS = select(claims.c.id).where(
     claims.c.queue_id == bindparam("q"),
     claims.c.id.in_(bindparam("ids", expanding=True)),
@@ -205,7 +205,7 @@ def _post(work: Work, queue: QueueRef, messages: Sequence[NewMessage]) -> None:
         if seq in landed
     ]
     if content:
-        work.connection.execute(_INSERT_BODIES, content)
+        _INSERT_BODIES.run(work.connection, content)
 
 
 def _delete(

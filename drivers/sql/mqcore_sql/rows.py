@@ -96,7 +96,7 @@ _DUE = (
 )
 _FREE = messages.update().where(_queue, _seqs).values(state=FREE, visible_at=0, claim_id=None)
 
-_INSERT = dialect.insert_new(messages, ["queue_id", "id"])
+_INSERT = dialect.InsertMany(dialect.insert_new(messages, ["queue_id", "id"]), *messages.c)
 _LANDED = select(messages.c.seq).where(
     _queue, messages.c.seq.between(bindparam("a"), bindparam("b"))
 )
@@ -236,11 +236,11 @@ def append(work: Work, queue_id: int, new: Sequence[Mapping[str, Any]]) -> set[i
 
     The others were left out, because their ids are in the queue already.
     """
-    if _insert(work, new) < len(new):
+    if _INSERT.run(work.connection, new) < len(new):
         expired = {"q": queue_id, "ids": [row["id"] for row in new], "now": work.second}
         gone = work.connection.execute(_GONE, expired).all()
         remove(work, queue_id, gone)
-        _insert(work, new)
+        _INSERT.run(work.connection, new)
         span = {"q": queue_id, "a": new[0]["seq"], "b": new[-1]["seq"]}
         landed = set(work.connection.execute(_LANDED, span).scalars())
     else:
@@ -250,11 +250,6 @@ def append(work: Work, queue_id: int, new: Sequence[Mapping[str, Any]]) -> set[i
             work.tally.add(queue_id, tally.LIVE, row["expires_at"])
             work.segments.posted(queue_id, row["seq"], row["expires_at"], row["client"])
     return landed
-
-
-def _insert(work: Work, new: Sequence[Mapping[str, Any]]) -> int:
-    counted = work.connection.execute(_INSERT, new, execution_options={"preserve_rowcount": True})
-    return counted.rowcount
 
 
 def remove(work: Work, queue_id: int, rows: Collection[MessageRow]) -> None:
