@@ -126,6 +126,43 @@ class Subject:
             self.driver.messages.delete(QUEUE, [Handle(new[0].id)])
         return spent()
 
+    def get_10(self) -> float:
+        ids = [one.id for one in self.driver.messages.list(QUEUE, limit=10).items]
+        with timer() as spent:
+            found = self.driver.messages.get_many(QUEUE, ids)
+        assert len(found) == 10
+        return spent()
+
+    def renew(self) -> float:
+        request = self._claim(10)
+        with timer() as spent:
+            self.driver.claims.renew(QUEUE, request.id, ttl=600, grace=60)
+        self.driver.claims.release(QUEUE, request.id)
+        return spent()
+
+    def release(self) -> float:
+        request = self._claim(10)
+        with timer() as spent:
+            self.driver.claims.release(QUEUE, request.id)
+        return spent()
+
+    def delete_10_claimed(self) -> float:
+        """What is deleted is posted again at the end, so the size stays."""
+        request = self._claim(10)
+        claim = self.driver.claims.get(QUEUE, request.id)
+        handles = [Handle(one.id, (request.id,)) for one in claim.messages]
+        with timer() as spent:
+            self.driver.messages.delete(QUEUE, handles)
+        self.driver.claims.release(QUEUE, request.id)
+        self.driver.messages.post(QUEUE, fresh(10))
+        return spent()
+
+    def _claim(self, n: int) -> ClaimRequest:
+        request = ClaimRequest(new_id(), n, 300, 60)
+        (claim,) = self.driver.claims.claim(QUEUE, [request])
+        assert claim is not None, "nothing to claim"
+        return request
+
     def delete_oldest(self) -> float:
         """The message that is deleted is posted again at the end, so the size stays."""
         (oldest,) = self.driver.messages.list(QUEUE, limit=1).items
@@ -152,6 +189,10 @@ OPERATIONS = (
     "stats",
     "delete_1",
     "delete_oldest",
+    "delete_10_claimed",
+    "get_10",
+    "renew",
+    "release",
 )
 
 
