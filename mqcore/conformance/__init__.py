@@ -6,15 +6,11 @@ The test file of a driver has a harness that opens it, and one fixture:
     from mqcore.conformance import *
     from mqcore_toy import open_driver
 
-    class ToyHarness(Harness):
-        def open(self, clock):
-            return open_driver("toy://localhost/tests", clock=clock)
-
-    @pytest.fixture
+    @pytest.fixture(scope="module")
     def harness():
-        return ToyHarness()
+        return DriverHarness(open_driver, "toy://localhost/tests")
 
-The star brings every group of tests, `Harness` and `Clock`. See docs/conformance.md.
+The star brings every group of tests and the harnesses. See docs/conformance.md.
 """
 
 from importlib import import_module
@@ -23,30 +19,39 @@ import pytest
 
 GROUPS = (
     "claims",
+    "cost",
     "deadletters",
     "delay",
     "deleting",
+    "exclusivity",
+    "faults",
+    "hostile",
     "isolation",
     "lifecycle",
     "listing",
+    "lookalikes",
+    "machine",
     "messages",
     "order",
+    "paging",
     "posting",
+    "processes",
     "queues",
     "races",
     "repeats",
     "seconds",
     "stats",
     "subscriptions",
+    "threads",
 )
 """The modules with tests, one per group of behaviour."""
 
 # Before any of them is imported, or a failed assert would show no values to other packages.
 pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in ("suite", *GROUPS)))
 
-from .harness import Clock, Harness  # noqa: E402
+from .harness import Clock, DriverHarness, Harness  # noqa: E402
 
-__all__ = ["Clock", "Harness"]
+__all__ = ["Clock", "DriverHarness", "Harness"]
 
 for _name in GROUPS:
     _group = import_module(f"{__name__}.{_name}")

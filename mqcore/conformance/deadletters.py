@@ -12,7 +12,7 @@ from ..contract import (
     QueueRef,
     new_id,
 )
-from .suite import Suite, requires
+from .suite import Suite, new_messages, requires
 
 __all__ = ["TestDeadLetters"]
 
@@ -185,3 +185,15 @@ class TestDeadLetters(Suite):
         assert first is None
         assert second is None
         assert self.listed(self.dead) == [posted]
+
+    def test_a_message_that_the_dead_letter_queue_has_is_not_there_twice(self) -> None:
+        """B-107."""
+        dead = self.other_queue("dead")
+        messages = new_messages(2)
+        for queue in (dead, self.queue):
+            self.driver.messages.post(queue, messages)
+        self.wear_out(1)
+        (fresh,) = self.post()
+        assert self.ids(self.claim(3, dead_letter=DeadLetter("dead", 1))) == [fresh]
+        assert self.everything(dead) == [message.id for message in messages]
+        assert self.everything() == [fresh]

@@ -121,3 +121,13 @@ class TestRepeats(Suite):
         assert created is not None
         assert self.open().subscriptions.create(self.queue, new) == created
         assert self.driver.subscriptions.list(self.queue).items == (created,)
+
+    def test_the_id_of_an_expired_subscription_is_free(self) -> None:
+        """B-136."""
+        id_ = new_id()
+        for subscriber in ("http://a.example", "http://b.example"):
+            new = NewSubscription(id_, subscriber, 60, {})
+            created = self.driver.subscriptions.create(self.queue, new)
+            assert created is not None
+            assert self.driver.subscriptions.list(self.queue).items == (created,)
+            self.advance(60)

@@ -39,6 +39,18 @@ class TestStats(Suite):
         self.claim(5)
         assert min(self.counts()) >= 0
 
+    @without(Capability.EXACT_STATS)
+    def test_counts_that_lag_settle_once_nothing_changes(self) -> None:
+        """B-019, B-025."""
+        self.post(12)
+        self.claim(5, ttl=36_000)
+        for _ in range(100):
+            if self.counts() == (7, 5, 12):
+                break
+            self.driver.collect()
+            self.advance(1)
+        assert self.counts() == (7, 5, 12)
+
     @requires(Capability.FIFO)
     @requires(Capability.EXACT_STATS)
     def test_the_ends_are_the_oldest_and_the_newest_message(self) -> None:

@@ -29,14 +29,18 @@ from ..contract import (
 )
 from .harness import Clock, Harness
 from .ledger import Ledger, not_run
+from .typed import TypedDriver
 
-__all__ = ["MISSING", "Suite", "race", "requires", "without"]
+__all__ = ["MISSING", "Suite", "at_limit", "race", "requires", "without"]
 
 T = TypeVar("T")
 Test = TypeVar("Test", bound=Callable[..., None])
 
 MISSING = new_id()
 """A well-formed id that nothing has."""
+
+LIMITS = {"body": "bodies", "metadata": "metadata"}
+"""The limits of the contract, and what they limit."""
 
 
 def requires(capability: Capability) -> Callable[[Test], Test]:
@@ -53,6 +57,16 @@ def _condition(capability: Capability, *, declared: bool) -> Callable[[Test], Te
     def mark(test: Test) -> Test:
         conditions = getattr(test, "conditions", ())
         test.__dict__["conditions"] = (*conditions, (capability, declared))
+        return test
+
+    return mark
+
+
+def at_limit(of: str, *, beyond: bool = False) -> Callable[[Test], Test]:
+    """The test is for drivers with a limit of that name; `beyond` shows that more is refused."""
+
+    def mark(test: Test) -> Test:
+        test.__dict__["limit"] = (of, beyond)
         return test
 
     return mark
@@ -108,6 +122,9 @@ class Suite:
             for capability, declared in getattr(request.function, "conditions", ()):
                 if (capability in self.driver.capabilities) != declared:
                     not_run(f"{'without' if declared else 'with'} {capability.name}")
+            limit, _ = getattr(request.function, "limit", ("", False))
+            if limit and getattr(self.driver.limits, limit) is None:
+                not_run(f"without a limit for {LIMITS[limit]}")
             self.queue = self.new_queue(f"project-{new_id()}")
             yield
         finally:
@@ -116,7 +133,7 @@ class Suite:
 
     def open(self) -> Driver:
         """Open another handle on the same backend."""
-        handle = self.harness.open(self.clock)
+        handle: Driver = TypedDriver(self.harness.open(self.clock))
         if self.harness.gate is not None:
             handle = self.harness.gate(handle)
         self._handles.append(handle)

@@ -1,5 +1,7 @@
 """The suite on the reference driver, bare and behind core's gate."""
 
+from collections.abc import Callable
+
 import pytest
 
 from mqcore.checked import CheckedDriver
@@ -7,6 +9,8 @@ from mqcore.conformance import *  # noqa: F403
 from mqcore.conformance import Clock, Harness
 from mqcore.contract import Driver, new_id
 from mqcore.memory import open_driver
+
+from .meters import python_calls
 
 
 class MemoryHarness(Harness):
@@ -16,6 +20,9 @@ class MemoryHarness(Harness):
 
     def open(self, clock: Clock) -> Driver:
         return open_driver(self.uri, clock=clock)
+
+    def work(self, call: Callable[[], object]) -> int:
+        return python_calls(call)
 
 
 @pytest.fixture(scope="module", params=["bare", "checked"])

@@ -1,0 +1,65 @@
+"""How our harnesses count the work of a call."""
+
+import sqlite3
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+from sqlalchemy import Pool, event
+
+__all__ = ["SQLiteMeter", "python_calls"]
+
+
+def python_calls(call: Callable[[], object]) -> int:
+    """Make the call; return how many functions it had Python call, in this thread."""
+    made = 0
+
+    def count(_frame: FrameType, kind: str, _function: object) -> None:
+        nonlocal made
+        made += kind in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        call()
+    finally:
+        sys.setprofile(before)
+    return made
+
+
+class SQLiteMeter:
+    """Counts the steps of SQLite's virtual machine, in all connections opened while it is on."""
+
+    EVERY = 10
+
+    def __init__(self) -> None:
+        self._connections: dict[int, sqlite3.Connection] = {}
+        self._ticks = 0
+
+    def __enter__(self) -> None:
+        event.listen(Pool, "connect", self._opened)
+        event.listen(Pool, "close", self._closed)
+
+    def __exit__(self, *_: object) -> None:
+        event.remove(Pool, "connect", self._opened)
+        event.remove(Pool, "close", self._closed)
+
+    def steps(self, call: Callable[[], object]) -> int:
+        """Make the call; return how many steps it took, to the ten."""
+        self._ticks = 0
+        for connection in self._connections.values():
+            connection.set_progress_handler(self._tick, self.EVERY)
+        call()
+        for connection in self._connections.values():
+            connection.set_progress_handler(None, 0)
+        return self._ticks * self.EVERY
+
+    def _opened(self, connection: sqlite3.Connection, _record: object) -> None:
+        self._connections[id(connection)] = connection
+
+    def _closed(self, connection: sqlite3.Connection, _record: object) -> None:
+        self._connections.pop(id(connection), None)
+
+    def _tick(self) -> int:
+        self._ticks += 1
+        return 0
