@@ -22,7 +22,7 @@ run: $(VENV)/.run
 test: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy mqcore drivers/*/mqcore_* tests
+	$(BIN)/mypy mqcore drivers/*/mqcore_* examples/mqcore-lmdb/mqcore_lmdb tests
 	$(BIN)/python -m pytest $(ARGS)
 
 bench: $(VENV)/.test

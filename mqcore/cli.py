@@ -12,6 +12,7 @@ from .contract import Misconfigured, MQError
 __all__ = ["main", "parse_address", "write_sample"]
 
 INTERRUPTED = 130
+LONGEST_TEST = 86_400
 
 
 class _Parser(argparse.ArgumentParser):
@@ -96,6 +97,20 @@ def _parser() -> argparse.ArgumentParser:
     drivers = commands.add_parser("drivers", parents=[late], help="list the storage drivers")
     drivers.add_argument("--json", action="store_true", help="as a JSON object")
     drivers.set_defaults(run=_drivers)
+
+    suite = commands.add_parser(
+        "conformance", parents=[late], help="test a storage driver and report what holds"
+    )
+    suite.add_argument("uri", metavar="URI", help="a store of the driver, made for tests only")
+    suite.add_argument("--json", metavar="FILE", help="write the whole report to this file, too")
+    suite.add_argument("-k", dest="keyword", default="", metavar="EXPR", help="as pytest has it")
+    suite.add_argument(
+        "--group", action="append", default=[], metavar="NAME", help="only this group of tests"
+    )
+    suite.add_argument(
+        "--timeout", type=_seconds, default=60, metavar="SECONDS", help="for each test; default 60"
+    )
+    suite.set_defaults(run=_conformance)
     return parser
 
 
@@ -144,6 +159,45 @@ def write_sample(output: TextIO) -> None:
     generator.register_cli_opts(conf)
     conf(args=["--namespace", "mqcore"], default_config_files=[], default_config_dirs=[])
     generator.generate(conf, output)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds <= LONGEST_TEST:
+        raise argparse.ArgumentTypeError(f"write a number of seconds up to {LONGEST_TEST}")
+    return seconds
+
+
+def _conformance(arguments: argparse.Namespace) -> int:
+    try:
+        from .conformance.command import certify
+        from .conformance.events import Target
+    except ModuleNotFoundError as exc:
+        if (exc.name or "mqcore").startswith("mqcore"):
+            raise
+        raise Misconfigured(
+            f"the conformance suite needs the Python library {exc.name!r}, which is not "
+            "installed; run: pip install 'mqcore[conformance]'"
+        ) from exc
+    from functools import partial
+
+    from .checked import CheckedDriver
+    from .contract import StoreUri
+    from .loader import bare_opener, without_secrets
+
+    # Every memory:// is another store, and the suite needs many handles on one.
+    uri = "memory://conformance" if arguments.uri == "memory://" else arguments.uri
+    return certify(
+        Target(str(StoreUri(arguments.uri)), partial(bare_opener, uri), CheckedDriver),
+        clean=partial(without_secrets, uri=uri),
+        groups=arguments.group,
+        keyword=arguments.keyword,
+        timeout=arguments.timeout,
+        json_file=arguments.json,
+    )
 
 
 def _drivers(arguments: argparse.Namespace) -> int:

@@ -20,8 +20,8 @@ __all__ = ["ExtraInfo", "extra_of", "installed_extras"]
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
 
-DEVELOPMENT = "test"
-"""The extra of those who work on a distribution, not of those who use it."""
+DEVELOPMENT = ("conformance", "test")
+"""The extras of those who write a driver or work on a distribution, not of those who use it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def installed_extras(name: str = "mqcore") -> list[ExtraInfo]:
     return [
         _inspect(extra, tuple(_libraries(dist, extra)), modules)
         for extra in dist.metadata.get_all("Provides-Extra", [])
-        if extra != DEVELOPMENT
+        if extra not in DEVELOPMENT
     ]
 
 

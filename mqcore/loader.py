@@ -23,10 +23,23 @@ from .contract import (
 )
 from .extras import extra_of
 
-__all__ = ["DriverInfo", "installed_drivers", "open_store"]
+__all__ = [
+    "BrokenDriver",
+    "DriverInfo",
+    "bare_opener",
+    "installed_drivers",
+    "open_store",
+    "without_secrets",
+]
 
 NAMESPACE = "mqcore.drivers"
 SETTING = "[storage] uri"
+
+
+class BrokenDriver(Misconfigured):
+    """A driver is installed, but does not do what an entry point must."""
+
+    code = "broken_driver"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +74,35 @@ def open_store(uri: str, *, clock: Clock = time.time) -> Driver:
     What comes back refuses what the driver does not declare (`mqcore.checked`). Raises BadUri
     or Misconfigured, which say what to change, or Unavailable when the store is not there.
     """
-    scheme = _scheme(uri)
-    entry = _find(scheme)
-    plugin = _load(entry)
     try:
-        driver = plugin(uri, clock=clock)
+        return CheckedDriver(bare_opener(uri)(clock))
     except MQError:
         raise
-    except ModuleNotFoundError as exc:
-        raise _cannot_load(entry, exc) from exc
     except Exception as exc:
-        reason = _without_secrets(_first_line(exc), uri)
+        label, reason = _label(_find(_scheme(uri))), without_secrets(_first_line(exc), uri)
         raise Unavailable(
-            f"the driver {_label(entry)} could not open the store of {SETTING}: {reason}"
+            f"the driver {label} could not open the store of {SETTING}: {reason}"
         ) from exc
-    if not isinstance(driver, Driver):
-        raise _broken(entry, f"it opened a {type(driver).__name__}, which is not a Driver")
-    return CheckedDriver(driver)
+
+
+def bare_opener(uri: str) -> Callable[[Clock], Driver]:
+    """Load the driver; each call of the result opens a handle on its store, without core's gate.
+
+    Both raise like `open_store`, but errors of the driver come out of the call as they are.
+    """
+    entry = _find(_scheme(uri))
+    plugin = _load(entry)
+
+    def open_bare(clock: Clock) -> Driver:
+        try:
+            driver = plugin(uri, clock=clock)
+        except ModuleNotFoundError as exc:
+            raise _cannot_load(entry, exc) from exc
+        if not isinstance(driver, Driver):
+            raise _broken(entry, f"it opened a {type(driver).__name__}, which is not a Driver")
+        return driver
+
+    return open_bare
 
 
 def installed_drivers() -> list[DriverInfo]:
@@ -142,8 +167,8 @@ def _install(entry: EntryPoint) -> str:
     return f"pip install '{name}[{extra}]'" if extra else f"pip install --force-reinstall {name}"
 
 
-def _broken(entry: EntryPoint, reason: str) -> Misconfigured:
-    return Misconfigured(
+def _broken(entry: EntryPoint, reason: str) -> BrokenDriver:
+    return BrokenDriver(
         f"the driver {_label(entry)} cannot be used: {reason}; install a version of it that fits "
         f"this mqcore, or choose another scheme in {SETTING}"
     )
@@ -190,7 +215,8 @@ def _first_line(exc: Exception) -> str:
     return f"{type(exc).__name__}: {text}" if text else type(exc).__name__
 
 
-def _without_secrets(text: str, uri: str) -> str:
+def without_secrets(text: str, uri: str) -> str:
+    """The text, with password and options of the URI left out wherever they occur in it."""
     parsed = StoreUri(uri)
     text = text.replace(uri, str(parsed))
     password = parsed.parts.password or ""

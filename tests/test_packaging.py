@@ -33,7 +33,24 @@ for uri in sys.argv[1:]:
 """
 
 
-def call(*command: str | Path, cwd: Path) -> str:
+FAILING_DRIVER = """
+import pytest
+from mqcore.conformance import *
+from mqcore.memory import open_driver
+
+class ToyHarness(Harness):
+    def open(self, clock):
+        self.kept = driver = open_driver("memory://toy", clock=clock)
+        driver.queues.create = lambda queue, metadata: False
+        return driver
+
+@pytest.fixture
+def harness():
+    return ToyHarness()
+"""
+
+
+def call(*command: str | Path, cwd: Path, status: int = 0) -> str:
     """Run a command without anything that points to the checkout; returns what it printed."""
     hidden = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
     kept = {
@@ -44,8 +61,8 @@ def call(*command: str | Path, cwd: Path) -> str:
     done = subprocess.run(
         list(map(str, command)), cwd=cwd, env=kept, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    return done.stdout
+    assert done.returncode == status, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout if status == 0 else done.stdout + done.stderr
 
 
 def new_environment(folder: Path) -> Path:
@@ -115,6 +132,24 @@ def test_the_suite_says_that_it_needs_pytest(installed: Path, tmp_path: Path) ->
     call(installed / "python", "-c", code, cwd=tmp_path)
 
 
+def certify(commands: Path, folder: Path, *options: str) -> None:
+    """The command finds the reference driver good; a test file shows the values of an assert."""
+    good = call(commands / "mqcore", "conformance", "memory://", *options, cwd=folder)
+    assert "0 failed." in good
+    (folder / "test_toy.py").write_text(FAILING_DRIVER)
+    pytest_on_it = (commands / "python", "-m", "pytest", "-p", "no:cacheprovider", "test_toy.py")
+    selected = ("-k", "test_create_says_whether_the_queue_is_new")
+    assert "assert False is True" in call(*pytest_on_it, *selected, cwd=folder, status=1)
+
+
+def test_the_suite_runs_with_its_extra(installed: Path, wheel: Path, tmp_path: Path) -> None:
+    refused = call(installed / "mqcore", "conformance", "memory://", cwd=tmp_path, status=2)
+    assert "pip install 'mqcore[conformance]'" in refused
+    extra = f"{wheel}[conformance]"
+    call(installed / "python", "-m", "pip", "install", "--quiet", extra, cwd=tmp_path)
+    certify(installed, tmp_path)
+
+
 def test_an_editable_install_works_alike(installed: Path, checkout: Path, tmp_path: Path) -> None:
     # Reuses the environment, whose requirements are there already; so it is the last test.
     call(
@@ -127,3 +162,4 @@ def test_an_editable_install_works_alike(installed: Path, checkout: Path, tmp_pa
     assert "unusable" not in call(installed / "mqcore", "drivers", cwd=tmp_path)
     done = call(installed / "python", "-c", ONE_MESSAGE, "memory://", cwd=tmp_path)
     assert done == "good memory\n"
+    certify(installed, tmp_path, "--group", "claims")

@@ -21,7 +21,8 @@ Rules that hold for every method and are not repeated below:
   that keeps whole seconds rounds an end up, never down (spec 1.3.6). No call waits for time.
 - Nothing may cost more when more messages are waiting, claimed, delayed or expired. What must
   be tidied (expired messages, ended claims) is tidied in bounded steps, by calls that pass by
-  and by `Driver.collect`.
+  and by `Driver.collect`. What may grow: `queues.count` and a `where` with the queues of a
+  project, and a page of messages with what its `hide_client` leaves out.
 - Storage does not enforce the limits of the API: ttl 1, grace 0 and any `limit` >= 1 work.
 """
 
@@ -223,7 +224,8 @@ class ClaimController(abc.ABC):
 
         Oldest first where FIFO is declared; requests are served in order. Atomic per message.
         None when nothing was claimable, for a missing queue too (B-101, B-102): an empty claim
-        is never stored.
+        is never stored. (When more came back at once than the call may tidy, None can come too
+        early; asking again goes on from there.)
 
         Every message claimed has its `claim_count` raised by one. One that would expire before
         the claim's end lives until the end plus `grace`, and its ttl becomes claim ttl + grace
@@ -231,10 +233,10 @@ class ClaimController(abc.ABC):
 
         With a dead letter, a message whose count has reached `max_claims` is moved instead,
         atomically: same id, body, client and checksum, posted_at kept, at the end of the other
-        queue, free, with count 0 and the new ttl if one is given. The claim is filled from the
-        messages behind it (B-107). When the dead-letter queue does not exist, the result is
-        QueueNotFound naming it and nothing has happened: the service creates it and asks
-        again. It must not be the queue itself.
+        queue, free, with count 0 and the new ttl if one is given; one whose id is there already is
+        only taken away here. The claim is filled from the messages behind it (B-107). When the
+        dead-letter queue does not exist, the result is QueueNotFound naming it and nothing has
+        happened: the service creates it and asks again. It must not be the queue itself.
 
         A request whose id is a claim that lives in this queue gets that claim: so a claim may
         be repeated after its answer was lost, and strands nothing.
@@ -277,7 +279,8 @@ class SubscriptionController(abc.ABC):
         """Create it, unconfirmed, and return it; None when the subscriber has one (B-121, B-124).
 
         Of racing calls with one subscriber, one wins. A repeat with the id of a subscription
-        that exists with this subscriber returns that one.
+        that exists with this subscriber returns that one. An id is never given to two
+        subscriptions: what happens then is not defined.
         """
 
     @abc.abstractmethod

@@ -16,10 +16,12 @@ __all__ = ["Driver", "OpenDriver"]
 
 
 class Driver(abc.ABC):
-    """One handle on one store. Handles share nothing but the store.
+    """One handle on one store.
 
     Everything that the capabilities promise holds between handles, threads and processes: a
-    lock inside the handle protects nothing.
+    lock inside the handle protects nothing. Handles in one process may share a client or an
+    environment underneath where the store's library wants that, as long as closing one leaves
+    the others alone. Core opens a driver after it forks; no handle is used across a fork.
     """
 
     capabilities: Capability
@@ -55,7 +57,10 @@ class Driver(abc.ABC):
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Finish what is in flight and let go of the store. Idempotent; then all raise Closed."""
+        """Let go of the store; idempotent. Later calls raise Closed.
+
+        Calls of other threads that are in flight get their answers first.
+        """
 
 
 class OpenDriver(Protocol):

@@ -6,7 +6,7 @@ and may change. An error that was caused by a client library keeps that exceptio
 caller; it does not say that anybody retries it.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from .values import QueueRef
 
@@ -40,6 +40,16 @@ class MQError(Exception):
 
     code: ClassVar[str] = "internal"
     retryable: ClassVar[bool] = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles what the error says, since most classes are made of other things than that."""
+        return _unpickled, (type(self), self.args, self.__dict__)
+
+
+def _unpickled(kind: type[MQError], args: tuple[Any, ...], state: dict[str, Any]) -> MQError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class NotFound(MQError):

@@ -24,11 +24,17 @@ HEADERS = {"Client-ID": str(uuid.uuid4()), "X-Project-ID": "p"}
 class Server:
     """A running server. `start` waits for the line that says where it listens."""
 
-    def __init__(self, folder: Path, *flags: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *flags: str,
+        env: dict[str, str] | None = None,
+        python: str | Path = sys.executable,
+    ) -> None:
         self.stderr = folder / f"stderr-{uuid.uuid4()}"
         with self.stderr.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mqcore", "serve", "--bind", "127.0.0.1:0", *flags],
+                [python, "-m", "mqcore", "serve", "--bind", "127.0.0.1:0", *flags],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,

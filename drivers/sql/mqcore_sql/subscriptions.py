@@ -36,6 +36,9 @@ _BY_SUBSCRIBER = select(subscriptions).where(*_of_queue, _of_subscriber, _live)
 _DROP_EXPIRED = subscriptions.delete().where(
     *_of_queue, _of_subscriber, subscriptions.c.expires_at <= bindparam("now")
 )
+_DROP_EXPIRED_ID = subscriptions.delete().where(
+    *_of_queue, _with_id, subscriptions.c.expires_at <= bindparam("now")
+)
 _INSERT = insert(subscriptions)
 _LIST = (
     select(subscriptions)
@@ -176,6 +179,7 @@ def _create(work: Work, queue: QueueRef, new: NewSubscription) -> Subscription |
     if found is not None:
         return _to_subscription(found) if found.id == new.id else None
     _drop_expired(work, queue, new.subscriber)
+    work.connection.execute(_DROP_EXPIRED_ID, {**names(queue), "i": new.id, "now": work.second})
     values = {
         "project": queue.project or "",
         "queue": queue.name,
