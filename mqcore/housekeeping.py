@@ -23,7 +23,7 @@ class Housekeeping:
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
     def __enter__(self) -> "Housekeeping":
-        self._thread.start()
+        self.start()
         return self
 
     def __exit__(
@@ -33,6 +33,10 @@ class Housekeeping:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def start(self) -> None:
+        """Begin. Once only."""
+        self._thread.start()
 
     def stop(self) -> None:
         """End the thread. Idempotent."""

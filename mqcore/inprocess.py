@@ -2,9 +2,9 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from .contract import (
     Claim,
@@ -12,6 +12,7 @@ from .contract import (
     Driver,
     Invalid,
     Message,
+    Page,
     QueueRef,
     QueueStats,
     Subscription,
@@ -20,6 +21,8 @@ from .housekeeping import Housekeeping
 from .service import NewClaim, Post, Posting, Service, ServiceLimits, queue_ref
 
 __all__ = ["Connection", "Queue"]
+
+T = TypeVar("T")
 
 
 class Connection:
@@ -39,7 +42,7 @@ class Connection:
         self.service = Service(driver, limits=limits, clock=clock)
         self.project = project
         self._housekeeping = Housekeeping(driver)
-        self._housekeeping.__enter__()
+        self._housekeeping.start()
 
     def __enter__(self) -> "Connection":
         return self
@@ -64,14 +67,8 @@ class Connection:
     def queues(self) -> Iterator["Queue"]:
         """The queues of the project, by name."""
         limit = self.service.limits.max_queues_per_page
-        marker = None
-        while True:
-            page = self.service.queues.list(self.project, marker=marker, limit=limit)
-            for found in page.items:
-                yield Queue(self.service, QueueRef(self.project, found.name))
-            if page.next is None:
-                return
-            marker = page.next
+        found = _all(lambda at: self.service.queues.list(self.project, marker=at, limit=limit))
+        return (Queue(self.service, QueueRef(self.project, one.name)) for one in found)
 
     def ping(self) -> None:
         """Raises Unavailable when the store does not answer."""
@@ -175,21 +172,16 @@ class Queue:
         include_delayed: bool = False,
     ) -> Iterator[Message]:
         """All messages, oldest first, read page by page."""
-        limit = self._service.limits.max_messages_per_page
-        marker = None
-        while True:
-            page = self._service.messages.list(
+        return _all(
+            lambda at: self._service.messages.list(
                 self.ref,
-                marker=marker,
-                limit=limit,
+                marker=at,
+                limit=self._service.limits.max_messages_per_page,
                 hide_client=hide_client,
                 include_claimed=include_claimed,
                 include_delayed=include_delayed,
             )
-            yield from page.items
-            if page.next is None:
-                return
-            marker = page.next
+        )
 
     def subscribe(
         self, subscriber: str, *, ttl: int | None = None, options: Mapping[str, Any] | None = None
@@ -197,6 +189,15 @@ class Queue:
         """Subscribe a URI to the queue. Raises Invalid and SubscriptionExists."""
         chosen = None if options is None else dict(options)
         return self._service.subscriptions.create(self.ref, subscriber, ttl=ttl, options=chosen)
+
+
+def _all(page_after: Callable[[str | None], Page[T]]) -> Iterator[T]:
+    """The items of all pages, each read when the one before is used up."""
+    page = page_after(None)
+    yield from page.items
+    while page.next is not None:
+        page = page_after(page.next)
+        yield from page.items
 
 
 def _receipt(message: Message) -> tuple[str, str | None]:
