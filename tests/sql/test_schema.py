@@ -4,7 +4,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from mqcore_sql import dialect, migrations, schema
@@ -12,6 +14,8 @@ from mqcore_sql.driver import SqlDriver, open_driver
 from sqlalchemy import create_engine
 
 from mqcore.conformance import Clock
+
+from .conftest import QUEUE
 
 
 def definitions(path: Path) -> dict[str, str]:
@@ -47,6 +51,42 @@ def test_alembic_finds_nothing_to_change(driver: SqlDriver, path: Path) -> None:
 def test_the_newest_migration_is_the_one_that_the_code_expects() -> None:
     scripts = ScriptDirectory(migrations.__path__[0])
     assert scripts.get_current_head() == schema.HEAD
+
+
+def test_a_file_of_the_first_schema_is_upgraded_with_its_messages(path: Path, clock: Clock) -> None:
+    """Three clients posted 300 old runs: some expired, some not."""
+    config = Config()
+    config.set_main_option("script_location", "mqcore_sql:migrations")
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    engine.dispose()
+    now = int(clock())
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "INSERT INTO queues VALUES (1, ?, ?, '{}', 1, 400000)", (QUEUE.project, QUEUE.name)
+        )
+        for run in range(300):
+            end, seq = now + (0 if run < 290 else 60), run * 1024 + 7
+            row = (seq, f"m{run}", now - 60, f"c{run // 100}", end)
+            connection.execute(
+                "INSERT INTO messages VALUES (1, ?, ?, ?, ?, 60, ?, 0, 0, NULL, 0)", row
+            )
+            connection.execute("INSERT INTO bodies VALUES (1, ?, ?, NULL)", (seq, b"1"))
+            connection.execute(
+                "INSERT INTO segments VALUES (1, ?, ?, ?, ?)", (run, end, end, f"c{run // 100}")
+            )
+        connection.commit()
+    with closing(open_driver(f"sqlite:///{path}", clock=clock)) as driver:
+        kept = [f"m{run}" for run in range(290, 300)]
+        assert [each.id for each in driver.messages.list(QUEUE, limit=100).items] == kept
+        assert driver.messages.list(QUEUE, hide_client="c2").items == ()
+        assert len(driver.messages.list(QUEUE, limit=100, hide_client="c0").items) == 10
+        clock.advance(60)
+        driver.collect(10_000)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM segments").fetchone() == (0,)
 
 
 def test_the_file_lets_readers_and_a_writer_work_side_by_side(

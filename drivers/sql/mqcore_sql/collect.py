@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from sqlalchemy import BigInteger, bindparam, func, select
+from sqlalchemy import BigInteger, bindparam, func, literal_column, select
 
 from . import rows, segments, tally
 from .schema import claims, graves, messages, subscriptions
@@ -37,9 +37,12 @@ _ENDED = (
 )
 _RUNS = (
     select(runs_table.c.queue_id, runs_table.c.segment)
-    .where(runs_table.c.min_expires_at <= bindparam("now"))
+    .where(
+        runs_table.c.level == literal_column("0"),
+        runs_table.c.min_expires_at <= bindparam("now"),
+    )
     .order_by(runs_table.c.min_expires_at)
-    .limit(4)
+    .limit(bindparam("limit", type_=BigInteger))
 )
 _in_run = (
     messages.c.queue_id == bindparam("q"),
@@ -53,13 +56,6 @@ _EXPIRED = (
     .limit(_limit)
 )
 _BOUNDS = select(func.min(messages.c.expires_at), func.max(messages.c.expires_at)).where(*_in_run)
-_this_run = (runs_table.c.queue_id == bindparam("q"), runs_table.c.segment == bindparam("s"))
-_TIGHTEN = (
-    runs_table.update()
-    .where(*_this_run)
-    .values(min_expires_at=bindparam("low"), max_expires_at=bindparam("high"))
-)
-_DROP_RUN = runs_table.delete().where(*_this_run)
 _OLD_SUBSCRIPTIONS = (
     select(subscriptions.c.project, subscriptions.c.queue, subscriptions.c.id)
     .where(subscriptions.c.expires_at <= bindparam("now"))
@@ -119,7 +115,8 @@ def _end_claims(work: Work, room: int) -> tuple[int, bool]:
 def _drop_expired(work: Work, room: int) -> tuple[int, bool]:
     """Remove expired messages of a few runs and tighten what is known of these runs."""
     work.flush()
-    runs = work.connection.execute(_RUNS, {"now": work.second}).all()
+    few = {"now": work.second, "limit": STEP // RUN + 1}
+    runs = work.connection.execute(_RUNS, few).all()
     gone = 0
     for queue_id, run in runs:
         span = {"q": queue_id, "a": run * RUN, "b": (run + 1) * RUN}
@@ -130,18 +127,11 @@ def _drop_expired(work: Work, room: int) -> tuple[int, bool]:
         if len(seqs) == room:
             break
         room -= len(seqs)
-        _tighten(work, queue_id, run, span)
-        tally.prune(work.connection, queue_id, tally.LIVE, work.second, 2 * RUN)
+        low, high = work.connection.execute(_BOUNDS, span).one()
+        segments.tighten(work.connection, queue_id, run, low, high)
+    for queue_id in {row.queue_id for row in runs}:
+        tally.prune(work.connection, queue_id, tally.LIVE, work.second, 2 * STEP)
     return gone, bool(runs)
-
-
-def _tighten(work: Work, queue_id: int, run: int, span: dict[str, int]) -> None:
-    low, high = work.connection.execute(_BOUNDS, span).one()
-    this = {"q": queue_id, "s": run}
-    if low is None:
-        work.connection.execute(_DROP_RUN, this)
-    else:
-        work.connection.execute(_TIGHTEN, {**this, "low": low, "high": high})
 
 
 def _drop_subscriptions(work: Work, room: int) -> tuple[int, bool]:

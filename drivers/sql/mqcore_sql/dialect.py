@@ -152,8 +152,8 @@ STATISTICS = {
     ("bodies", "sqlite_autoindex_bodies_1"): "1000000 1000000 1",
     ("claims", "sqlite_autoindex_claims_1"): "100000 100000 1",
     ("claims", "claims_by_end"): "100000 10",
-    ("segments", "segments"): "1000 1000 1",
-    ("segments", "segments_by_expiry"): "1000 10",
+    ("segments", "segments"): "20000 20000 10000 1",
+    ("segments", "segments_by_expiry"): "20000 10000 10",
     ("tallies", "tallies"): "1000 1000 500 100 1",
 }
 """What ANALYZE would find where one queue holds a million messages (sqlite.org/fileformat2.html,

@@ -22,7 +22,7 @@ from mqcore.contract import Message
 
 from . import dialect, tally
 from .schema import CLAIMED, FREE, bodies, messages
-from .segments import RUN, next_run
+from .segments import next_run
 from .session import Session, Work
 
 __all__ = [
@@ -42,6 +42,8 @@ __all__ = [
 
 MOST = 500
 """The most ids or numbers in one statement."""
+MOST_READ = 1024
+"""The most messages that a walk reads at once."""
 END = 2**63 - 1
 """No number lies behind this one."""
 
@@ -133,13 +135,13 @@ def walk(
 ) -> Iterator[MessageRow]:
     """Yield the live messages in order, of one stored state or of all, newest first on demand.
 
-    Reads `size` at first and more with each further read.
+    Reads `size` at first, and more with each further read while it finds what it wants.
     """
     pick = _IN_STATE if state is not None else _BACKWARD if backwards else _FORWARD
     here = {"q": queue_id, "now": session.second, "hidden": hide_client, "state": state}
     execute = session.connection.execute
     at = END if backwards else after
-    size = min(size, RUN)
+    first = size = min(size, MOST_READ)
     while True:
         found = execute(pick.window, {**here, "at": at, "limit": size}).all()
         wanted = False
@@ -151,9 +153,10 @@ def walk(
         if len(found) < size:
             return
         at = found[-1].seq
-        size = min(size * 2, RUN)
         if wanted:
+            size = min(size * 2, MOST_READ)
             continue
+        size = first
         # The next message may be unwanted too: go on in the next run that promises one.
         run = next_run(
             session.connection,

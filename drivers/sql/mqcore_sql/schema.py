@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration: the schema that this code works on."""
 
 VERSION_TABLE = "mqcore_version"
@@ -113,14 +113,15 @@ segments = Table(
     "segments",
     metadata,
     Column("queue_id", Number, primary_key=True, autoincrement=False),
+    Column("level", SmallInteger, primary_key=True, autoincrement=False),
     Column("segment", Number, primary_key=True, autoincrement=False),
     Column("min_expires_at", Number, nullable=False),
     Column("max_expires_at", Number, nullable=False),
     Column("client", Text),
     sqlite_with_rowid=False,
 )
-"""Bounds over each run of `segments.RUN` numbers of a queue, see the module of that name."""
-Index("segments_by_expiry", segments.c.min_expires_at)
+"""Bounds over runs of the numbers of a queue, see the module of that name."""
+Index("segments_by_expiry", segments.c.level, segments.c.min_expires_at)
 
 tallies = Table(
     "tallies",

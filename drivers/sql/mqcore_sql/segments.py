@@ -1,81 +1,125 @@
-"""What is known of each run of 1024 messages of a queue, to leave whole runs out.
+"""What is known of each run of messages of a queue, to leave whole runs out.
 
-`max_expires_at` is never below the last end of a life in the run, `min_expires_at` never above
-the first; `client` is set when one client posted the whole run. A reader that meets a message
-that it does not want asks for the next run that may hold one that it does: a million expired
-messages at the head are then a thousand tiny rows, until they are collected.
+Runs have three sizes, each of them whole runs of the smaller one. `max_expires_at` is never below
+the last end of a life in the run, `min_expires_at` never above the first; `client` is set when
+one client posted the whole run. A reader that meets a message that it does not want asks for the
+next run that may hold one that it does: so a million expired messages at the head are some two
+hundred tiny rows, until they are collected.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Connection, Text, bindparam, case, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+    union_all,
+)
 
 from . import dialect
 from .schema import segments
 
-__all__ = ["RUN", "Segments", "drop", "next_run"]
+__all__ = ["RUN", "Segments", "drop", "next_run", "tighten"]
 
-RUN = 1024
+SIZES = (64, 64**2, 64**3)
+"""How many messages a run of each level has."""
+RUN = SIZES[0]
+FAN = 64
+_END = 2**62
 
-_POSTED = dialect.upsert(
-    segments,
-    lambda new: {
-        "min_expires_at": case(
-            (segments.c.min_expires_at > new.min_expires_at, new.min_expires_at),
-            else_=segments.c.min_expires_at,
-        ),
-        "max_expires_at": case(
-            (segments.c.max_expires_at < new.max_expires_at, new.max_expires_at),
-            else_=segments.c.max_expires_at,
-        ),
-        # Without an ELSE, so that runs of several clients (or of none named) get NULL.
-        "client": case((segments.c.client == new.client, new.client)),
-    },
+_at_level = (segments.c.queue_id == bindparam("q"), segments.c.level == bindparam("l"))
+_this = (*_at_level, segments.c.segment == bindparam("s"))
+_low, _high = segments.c.min_expires_at, segments.c.max_expires_at
+
+_POSTED = dialect.InsertMany(
+    dialect.upsert(
+        segments,
+        lambda new: {
+            "min_expires_at": case((_low > new.min_expires_at, new.min_expires_at), else_=_low),
+            "max_expires_at": case((_high < new.max_expires_at, new.max_expires_at), else_=_high),
+            # Without an ELSE, so that runs of several clients (or of none named) get NULL.
+            "client": case((segments.c.client == new.client, new.client)),
+        },
+    ),
+    *segments.c,
 )
 _EXTENDED = (
     segments.update()
-    .where(
-        segments.c.queue_id == bindparam("q"),
-        segments.c.segment == bindparam("s"),
-        segments.c.max_expires_at < bindparam("end"),
-    )
+    .where(*_this, _high < bindparam("end"))
     .values(max_expires_at=bindparam("end"))
 )
-
-_promising = select(segments.c.segment).where(
-    segments.c.queue_id == bindparam("q"),
-    segments.c.max_expires_at > bindparam("now"),
-    or_(
-        bindparam("hidden", type_=Text).is_(None),
-        segments.c.client.is_(None),
-        segments.c.client != bindparam("hidden"),
-    ),
+_BOUNDS = select(func.min(_low), func.max(_high)).where(
+    *_at_level, segments.c.segment >= bindparam("a"), segments.c.segment < bindparam("b")
 )
-_FORWARD = (
-    _promising.where(segments.c.segment >= bindparam("s")).order_by(segments.c.segment).limit(1)
+_TIGHTEN = (
+    segments.update()
+    .where(*_this)
+    .values(min_expires_at=bindparam("low"), max_expires_at=bindparam("high"))
 )
-_BACKWARD = (
-    _promising.where(segments.c.segment <= bindparam("s"))
-    .order_by(segments.c.segment.desc())
-    .limit(1)
-)
+_REMOVE = segments.delete().where(*_this)
 _SOME = (
     select(segments.c.segment)
-    .where(segments.c.queue_id == bindparam("q"))
+    .where(*_at_level)
     .order_by(segments.c.segment)
     .limit(bindparam("limit", type_=BigInteger))
 )
-_DROP = segments.delete().where(
-    segments.c.queue_id == bindparam("q"), segments.c.segment <= bindparam("s")
-)
+_DROP = segments.delete().where(*_at_level, segments.c.segment <= bindparam("s"))
+
+
+def _promising(backwards: bool) -> Select[tuple[int, int]]:
+    """For each level, the first run between two edges that may hold a wanted message."""
+    order = segments.c.segment.desc() if backwards else segments.c.segment
+    wanted: tuple[ColumnElement[bool], ...] = (
+        segments.c.queue_id == bindparam("q"),
+        _high > bindparam("now"),
+        or_(
+            bindparam("hidden", type_=Text).is_(None),
+            segments.c.client.is_(None),
+            segments.c.client != bindparam("hidden"),
+        ),
+    )
+    firsts = (
+        select(segments.c.level, segments.c.segment)
+        .where(
+            *wanted,
+            segments.c.level == literal_column(str(level)),
+            segments.c.segment >= bindparam(f"a{level}"),
+            segments.c.segment < bindparam(f"b{level}"),
+        )
+        .order_by(order)
+        .limit(literal_column("1"))
+        .subquery()
+        for level in range(len(SIZES))
+    )
+    found = union_all(*(select(first) for first in firsts)).subquery()
+    return select(found.c.level, found.c.segment)
+
+
+_FORWARD, _BACKWARD = _promising(backwards=False), _promising(backwards=True)
 
 
 @dataclass(slots=True)
 class _Run:
+    """The bounds of what was posted to a run."""
+
     first: int
     last: int
     client: str | None
+
+    def add(self, other: "_Run") -> None:
+        self.first = min(self.first, other.first)
+        self.last = max(self.last, other.last)
+        if self.client != other.client:
+            self.client = None
 
 
 class Segments:
@@ -86,11 +130,8 @@ class Segments:
         self._extended: dict[tuple[int, int], int] = {}
 
     def posted(self, queue_id: int, seq: int, expires_at: int, client: str | None) -> None:
-        run = self._posted.setdefault((queue_id, seq // RUN), _Run(expires_at, expires_at, client))
-        run.first = min(run.first, expires_at)
-        run.last = max(run.last, expires_at)
-        if run.client != client:
-            run.client = None
+        run = _Run(expires_at, expires_at, client)
+        self._posted.setdefault((queue_id, seq // RUN), run).add(run)
 
     def extended(self, queue_id: int, seqs: Iterable[int], expires_at: int) -> None:
         for run in {seq // RUN for seq in seqs}:
@@ -99,23 +140,43 @@ class Segments:
 
     def flush(self, connection: Connection) -> None:
         """Write the changes. Needed before anything in the same transaction reads the bounds."""
-        posted = [
-            {
-                "queue_id": queue_id,
-                "segment": number,
-                "min_expires_at": run.first,
-                "max_expires_at": run.last,
-                "client": run.client,
-            }
-            for (queue_id, number), run in self._posted.items()
-        ]
-        extended = [{"q": q, "s": s, "end": end} for (q, s), end in self._extended.items()]
+        posted: dict[tuple[int, int, int], _Run] = {}
+        for (queue_id, run), bounds in self._posted.items():
+            for level, above in _with_parents(run):
+                new = _Run(bounds.first, bounds.last, bounds.client)
+                posted.setdefault((queue_id, level, above), new).add(bounds)
+        extended: dict[tuple[int, int, int], int] = {}
+        for (queue_id, run), end in self._extended.items():
+            for level, above in _with_parents(run):
+                key = queue_id, level, above
+                extended[key] = max(extended.get(key, end), end)
         self._posted.clear()
         self._extended.clear()
         if posted:
-            connection.execute(_POSTED, posted)
+            _POSTED.run(
+                connection,
+                (
+                    {
+                        "queue_id": queue_id,
+                        "level": level,
+                        "segment": run,
+                        "min_expires_at": bounds.first,
+                        "max_expires_at": bounds.last,
+                        "client": bounds.client,
+                    }
+                    for (queue_id, level, run), bounds in posted.items()
+                ),
+            )
         if extended:
-            connection.execute(_EXTENDED, extended)
+            connection.execute(
+                _EXTENDED, [{"q": q, "l": n, "s": s, "end": e} for (q, n, s), e in extended.items()]
+            )
+
+
+def _with_parents(run: int) -> Iterator[tuple[int, int]]:
+    """The smallest run and the larger ones around it, each with its level."""
+    for level in range(len(SIZES)):
+        yield level, run // FAN**level
 
 
 def next_run(
@@ -127,16 +188,61 @@ def next_run(
     hide_client: str | None,
     backwards: bool,
 ) -> range | None:
-    """The numbers of the first run, from that of `seq` on, that may hold a wanted message."""
-    wanted = {"q": queue_id, "s": seq // RUN, "now": now, "hidden": hide_client}
-    statement = _BACKWARD if backwards else _FORWARD
-    run: int | None = connection.execute(statement, wanted).scalar()
-    return None if run is None else range(run * RUN, (run + 1) * RUN)
+    """The numbers of the first smallest run, from that of `seq` on, that may hold a wanted message.
+
+    Looks at the runs beside this one up to the end of the larger run around it, at the larger
+    ones from there, and so on. In a larger run that is found, it looks again from its begin.
+    """
+    wanted = {"q": queue_id, "now": now, "hidden": hide_client}
+    while True:
+        edges = _edges(seq, backwards)
+        found = connection.execute(_BACKWARD if backwards else _FORWARD, {**wanted, **edges}).all()
+        if not found:
+            return None
+        level, run = min((row.level, row.segment) for row in found)
+        size = SIZES[level]
+        if level == 0:
+            return range(run * size, (run + 1) * size)
+        seq = (run + 1) * size - 1 if backwards else run * size
+
+
+def _edges(seq: int, backwards: bool) -> dict[str, int]:
+    """From which run on, and up to which, each level is to be looked at."""
+    edges = {}
+    for level, size in enumerate(SIZES):
+        run, last = seq // size, level == len(SIZES) - 1
+        here = run if level == 0 else run - 1 if backwards else run + 1
+        block = run // FAN * FAN
+        if backwards:
+            edges[f"a{level}"] = 0 if last else block
+            edges[f"b{level}"] = here + 1
+        else:
+            edges[f"a{level}"] = here
+            edges[f"b{level}"] = _END if last else block + FAN
+    return edges
+
+
+def tighten(connection: Connection, queue_id: int, run: int, low: int | None, high: int) -> None:
+    """Give a smallest run its true bounds, or with no `low` forget it; then those around it."""
+    for level, above in _with_parents(run):
+        this = {"q": queue_id, "l": level, "s": above}
+        if level:
+            span = {"a": above * FAN, "b": (above + 1) * FAN}
+            below = {"q": queue_id, "l": level - 1, **span}
+            low, high = connection.execute(_BOUNDS, below).one()
+        if low is None:
+            connection.execute(_REMOVE, this)
+        else:
+            connection.execute(_TIGHTEN, {**this, "low": low, "high": high})
 
 
 def drop(connection: Connection, queue_id: int, limit: int) -> bool:
-    """Forget up to `limit` runs of the queue; whether more may be left."""
-    some = connection.execute(_SOME, {"q": queue_id, "limit": limit}).scalars().all()
-    if some:
-        connection.execute(_DROP, {"q": queue_id, "s": some[-1]})
-    return len(some) == limit
+    """Forget up to `limit` runs of each size of the queue; whether more may be left."""
+    more = False
+    for level in range(len(SIZES)):
+        here = {"q": queue_id, "l": level}
+        some = connection.execute(_SOME, {**here, "limit": limit}).scalars().all()
+        if some:
+            connection.execute(_DROP, {**here, "s": some[-1]})
+        more |= len(some) == limit
+    return more
