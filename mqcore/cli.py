@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Sequence
 from typing import NoReturn, TextIO
 
+from .bench.plan import add_options, plan_of
 from .contract import Misconfigured, MQError
 
 __all__ = ["main", "parse_address", "write_sample"]
@@ -111,6 +112,12 @@ def _parser() -> argparse.ArgumentParser:
         "--timeout", type=_seconds, default=60, metavar="SECONDS", help="for each test; default 60"
     )
     suite.set_defaults(run=_conformance)
+
+    measure = commands.add_parser(
+        "bench", parents=[late], help="measure a store, its driver and a server on it"
+    )
+    add_options(measure)
+    measure.set_defaults(run=_bench)
     return parser
 
 
@@ -198,6 +205,12 @@ def _conformance(arguments: argparse.Namespace) -> int:
         timeout=arguments.timeout,
         json_file=arguments.json,
     )
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from .bench.command import bench
+
+    return bench(plan_of(arguments), json_file=arguments.json, plots=arguments.plots)
 
 
 def _drivers(arguments: argparse.Namespace) -> int:

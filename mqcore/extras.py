@@ -20,7 +20,7 @@ __all__ = ["ExtraInfo", "extra_of", "installed_extras"]
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
 
-DEVELOPMENT = ("conformance", "test")
+DEVELOPMENT = ("bench", "conformance", "test")
 """The extras of those who write a driver or work on a distribution, not of those who use it."""
 
 
