@@ -1,6 +1,6 @@
 # make run    start the server from this checkout (options: make run ARGS="--bind 0.0.0.0:8888")
 # make test   lint, types and tests; stops at the first that fails
-# make bench  print the tables of bench/
+# make bench  measure the bundled stores (docs/bench.md; options: make bench ARGS=--quick)
 # make clean  remove what these made
 #
 # Everything is installed into .venv. Another Python: make PYTHON=/path/to/python run
@@ -13,20 +13,28 @@ BIN := $(VENV)/bin
 DECLARED := setup.cfg pyproject.toml README.md LICENSE
 SOURCES := $(shell find mqcore drivers -type f ! -name '*.pyc' ! -path '*/.*')
 
-.PHONY: run test bench clean
+.PHONY: run test bench wrk clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.run
 	@exec $(BIN)/mqcore serve $(ARGS)
 
-test: $(VENV)/.test
+test: $(VENV)/.test wrk
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy mqcore drivers/*/mqcore_* examples/mqcore-lmdb/mqcore_lmdb tests
+	$(BIN)/mypy mqcore drivers/*/mqcore_* examples/mqcore-lmdb/mqcore_lmdb tests bench/*.py
 	$(BIN)/python -m pytest $(ARGS)
 
-bench: $(VENV)/.test
-	@set -e; for script in bench/*.py; do echo "$$script"; $(BIN)/python $$script $(ARGS); done
+bench: $(VENV)/.test wrk
+	@$(BIN)/python bench/bundled.py $(ARGS)
+
+# The load generator. Without it, tests and figures that need it are left out, and say so.
+wrk:
+	@command -v wrk >/dev/null \
+		|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+			&& apt-get update && apt-get install --yes wrk; } \
+		|| echo "wrk is not installed (Debian, Ubuntu: apt-get install wrk):" \
+			"what needs it is left out" >&2
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -27,7 +27,7 @@ OPERATIONS = frozenset(
         *(*driver.BY_BATCH, *driver.ALONE),
         *growth.OPERATIONS,
         *server.OPERATIONS,
-        *("through", "idle"),
+        *("ping", "through", "idle"),
     )
 )
 EXTRA = "run: pip install 'mqcore[bench]'"

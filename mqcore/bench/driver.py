@@ -16,6 +16,8 @@ BATCHES = (1, 10)
 BY_BATCH = ("post", "claim_delete", "claim", "list", "get", "delete", "pop")
 ALONE = ("renew", "release", "stats")
 WAITING = 1000
+CHUNK = 0.025
+"""How long one operation is measured in a round, as a part of `seconds`."""
 ROUNDS = 5
 """Rounds here for one round of a server: they are short."""
 
@@ -24,6 +26,9 @@ Spent = Callable[[], float]
 
 def measure(plan: Plan, progress: Progress) -> list[Row]:
     """Measure in rounds; each rate is compared with single posts of its round."""
+    names = plan.selected((*BY_BATCH, *ALONE))
+    if not names:
+        return []
     driver = bare_opener(plan.uri_for("driver"))(time.time)
     try:
         queue = QueueRef("mqcore-bench", "driver")
@@ -31,7 +36,6 @@ def measure(plan: Plan, progress: Progress) -> list[Row]:
         driver.queues.create(queue, {})
         operations = Operations(driver, queue)
         driver.messages.post(queue, fresh(WAITING))
-        names = plan.selected((*BY_BATCH, *ALONE))
         wanted = [(n, b) for n in names for b in ((10,) if n in ALONE else BATCHES)]
         # Single posts are measured whatever was selected: the others are compared with them.
         calls = list(dict.fromkeys([("post", 1), *wanted]))
@@ -41,7 +45,7 @@ def measure(plan: Plan, progress: Progress) -> list[Row]:
         for _ in range(rounds):
             for name, batch in calls:
                 call = getattr(operations, name)
-                taken[name, batch].append(chunk(lambda c=call, b=batch: c(b), plan.seconds / 20))  # type: ignore[misc]
+                taken[name, batch].append(chunk(lambda c=call, b=batch: c(b), plan.seconds * CHUNK))  # type: ignore[misc]
                 progress.step(f"{name} {batch}")
         driver.queues.delete(queue)
     finally:

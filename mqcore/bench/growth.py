@@ -38,7 +38,7 @@ CLAIMED_AT_ONCE = 400
 AHEAD = 1000
 """Free messages behind those that are claimed, delayed or expired ahead."""
 WARM_UP = 10
-TURNS = 50
+TURNS = 40
 """Timed calls for one round of a server: they are short."""
 PATIENCE = 10
 """An operation ends early, with fewer turns, after this many times `seconds`."""
@@ -93,8 +93,8 @@ class Subject(Operations):
 def measure(plan: Plan, progress: Progress) -> list[Row]:
     """Measure every state in turn, each in stores of its own where the URI allows it."""
     sizes = (SMALLEST, *[each for each in BETWEEN if each < plan.size], plan.size)
-    rows = []
-    for state in plan.states:
+    rows: list[Row] = []
+    for state in plan.states if plan.selected(tuple(OPERATIONS)) else ():
         with ExitStack() as stack:
             subjects = [_open(plan, state, size, stack) for size in sizes]
             delays = all(Capability.DELAY in s.driver.capabilities for s in subjects)

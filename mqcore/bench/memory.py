@@ -18,6 +18,8 @@ MB = 1_000_000
 SPARE = 300
 """Open files that a server and we need beside the idle connections."""
 KEEP_ALIVE = 3600
+SETTLE = 0.5
+"""Seconds in which the server notices that the idle ones are gone."""
 OPENED_AT_ONCE = 500
 PING = (
     b"GET /v2/ping HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Project-ID: mqcore-bench\r\n"
@@ -124,7 +126,7 @@ def _beside_idle(plan: Plan, server: Server, idle: int, progress: Progress) -> R
                         samples[crowded] = server.load(busy)
                         reading["still open"] = sum(_is_open(each) for each in held)
                     readings.append(reading)
-                    _settle(server)
+                    time.sleep(SETTLE)
                 else:
                     samples[crowded] = server.load(busy)
                 progress.step("busy beside idle ones" if crowded else "busy alone")
@@ -181,9 +183,3 @@ def _is_open(connection: socket.socket) -> bool:
         return True
     except OSError:
         return False
-
-
-def _settle(server: Server) -> None:
-    """Let the server notice that the idle ones are gone: it does so before it answers this."""
-    time.sleep(0.2)
-    server.load(Load("ping", 1, 1))

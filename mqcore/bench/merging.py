@@ -17,6 +17,8 @@ Pair = tuple[Sample, Sample]
 
 def measure(plan: Plan, progress: Progress) -> list[Row]:
     """Post to both servers in turns, on one queue and over many."""
+    if not plan.selected(("post_1",)):
+        return []
     settings = [(queues, each) for queues in QUEUES for each in plan.connections]
     progress.begin("merging", 2 * plan.rounds * len(settings))
     pairs: dict[tuple[int, int], list[Pair]] = {setting: [] for setting in settings}

@@ -15,7 +15,11 @@ STATES = ("waiting", "claimed", "delayed", "expired", "lapsed")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One run. `seconds` is the length of one load; `operations` empty is all of them."""
+    """One run.
+
+    `seconds` is the length of one load; `operations` empty is all of them; `half` is whether a
+    server is measured at half of its highest rate, too.
+    """
 
     uri: str
     sections: tuple[str, ...] = SECTIONS
@@ -27,6 +31,7 @@ class Plan:
     states: tuple[str, ...] = ("waiting", "claimed")
     messages: int = 100_000
     idle: int = 10_000
+    half: bool = True
 
     def uri_for(self, store: str) -> str:
         """The URI of a store of its own when the user's URI has a place for its name."""
@@ -42,8 +47,10 @@ QUICK = {
     "seconds": 1,
     "rounds": 2,
     "size": 10_000,
+    "states": ("waiting",),
     "messages": 10_000,
     "idle": 500,
+    "half": False,
 }
 """What `--quick` changes."""
 
@@ -116,6 +123,6 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     given = {
         field.name: tuple(dict.fromkeys(value)) if isinstance(value, list) else value
         for field in fields(Plan)
-        if (value := getattr(arguments, field.name)) is not None
+        if (value := getattr(arguments, field.name, None)) is not None
     }
     return replace(plan, **given)  # type: ignore[arg-type]

@@ -119,7 +119,10 @@ def _server(rows: Sequence[Row]) -> Any:
 
 def _half(axis: Any, rows: Sequence[Row]) -> None:
     """p50 and p99 as bars, with the rate that was reached."""
-    labels = [f"{row.operation.removesuffix(' at half')}" for row in rows]
+    if not rows:
+        axis.set_visible(False)
+        return
+    labels = [row.operation.removesuffix(" at half") for row in rows]
     places = range(len(rows))
     axis.barh([n - 0.2 for n in places], [row.figures["p50 ms"] for row in rows], 0.4, label="p50")
     bars = axis.barh(

@@ -22,7 +22,9 @@ Key = tuple[str, int]
 def measure(plan: Plan, progress: Progress) -> list[Row]:
     """Run all loads in turn, round by round, on one server and on an empty one."""
     kinds = plan.selected(OPERATIONS)
-    halves = len(kinds) + 1
+    if not kinds and not plan.selected((PING,)):
+        return []
+    halves = len(kinds) if plan.half else 0
     progress.begin("server", plan.rounds * (len(plan.connections) * (len(kinds) + 2) + halves))
     with (
         serving(plan.uri_for("server")) as server,
@@ -68,7 +70,7 @@ class _Run:
                 self._prepare(kind, queue, ping.rate * share)
                 wanted = Load(kind, connections, self._plan.seconds, queue)
                 self._keep(self._server, wanted)
-        for kind in (PING, *kinds):
+        for kind in kinds if self._plan.half else ():
             self._half(kind, number)
 
     def _keep(self, server: Server, wanted: Load) -> Sample:
@@ -100,8 +102,7 @@ class _Run:
         connections = self._plan.connections
         highest = max(self._samples[kind, each][-1].rate for each in connections)
         queue = f"{kind}-half-{number}".replace("_", "-")
-        if kind != PING:
-            self._prepare(kind, queue, highest / 2)
+        self._prepare(kind, queue, highest / 2)
         wanted = Load(kind, connections[-1], self._plan.seconds, queue, rate=highest / 2)
         sample = self._server.load(wanted)
         self._halves.setdefault(kind, []).append((sample, highest / 2, highest))
@@ -113,19 +114,25 @@ class _Run:
                 against = EMPTY if kind in (EMPTY, PING) else PING
                 mine = self._samples[kind, connections]
                 theirs = self._samples[against, connections]
+                empties = self._samples[EMPTY, connections]
                 yield Row(
                     section="server",
                     operation=kind,
                     setting={"connections": connections},
-                    figures=medians({**sample.figures, "dry": sample.dry} for sample in mine),
+                    figures=medians(
+                        {**one.figures, "dry": one.dry, "of empty": one.rate / empty.rate}
+                        for one, empty in zip(mine, empties, strict=True)
+                    ),
                     ratio_of="req/s",
                     against=against,
                     ratios=[a.rate / b.rate for a, b in zip(mine, theirs, strict=True)],
                 )
 
     def rows_at_half(self, kinds: tuple[str, ...]) -> Iterator[Row]:
-        for kind in (PING, *kinds):
-            samples = self._halves[kind]
+        for kind in kinds:
+            samples = self._halves.get(kind)
+            if not samples:
+                continue
             yield Row(
                 section="server",
                 operation=f"{kind} {HALF}",
