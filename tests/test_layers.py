@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import re
 import sys
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -57,6 +58,8 @@ def shut_out(module: str) -> frozenset[str]:
         return WEB | STORES | OPENING
     if within(module, ("mqcore.transport",)):
         return STORES | OPENING
+    if within(module, ("mqcore.bench",)):
+        return STORES
     return WEB | OPENING if not within(module, ("mqcore",)) else frozenset()
 
 
@@ -94,6 +97,13 @@ def test_a_module_imports_only_what_its_layer_may_know(module: str) -> None:
         elif "zaqar" in name or name.partition(".")[0] in shut_out(module):
             wrong.append(name)
     assert wrong == []
+
+
+def test_the_benchmarks_name_no_store() -> None:
+    named = "memory://|mqcore.memory|sqlite|postgres|mysql|maria|redis|mongo|swift"
+    for path in (ROOT / "mqcore" / "bench").iterdir():
+        if path.is_file():
+            assert re.findall(named, path.read_text(encoding="utf-8").lower()) == [], path
 
 
 def test_only_the_configuration_knows_oslo_config() -> None:
