@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,7 @@ def _engine(
     most: int,
     cache_mb: int,
 ) -> Engine:
-    def connect() -> sqlite3.Connection:
+    def connect() -> Any:
         # isolation_level None keeps the sqlite3 module from beginning transactions by itself.
         connection = sqlite3.connect(
             f"file:{quote(str(settings.path))}?mode=rw",
@@ -116,15 +117,27 @@ def _engine(
             connection.execute(f"PRAGMA {pragma}")
         return connection
 
-    engine = create_engine(
-        "sqlite://",
-        creator=connect,
-        poolclass=QueuePool,
-        pool_size=kept,
-        max_overflow=most - kept,
+    shared = _shared()
+    engine = Engine(
+        QueuePool(connect, pool_size=kept, max_overflow=most - kept, dialect=shared.dialect),
+        shared.dialect,
+        shared.url,
+        execution_options={"compiled_cache": COMPILED},
     )
     event.listen(engine, "begin", begin)
     return engine
+
+
+COMPILED: dict[Any, Any] = {}
+"""The statements of this package as SQL: compiled once in a process, not in each handle."""
+
+
+@cache
+def _shared() -> Engine:
+    """An engine that has asked the library what it can do; compiled statements belong to it."""
+    engine = create_engine("sqlite://")
+    with engine.connect():
+        return engine
 
 
 def table_names(connection: Connection) -> set[str]:

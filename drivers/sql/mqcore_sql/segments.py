@@ -1,10 +1,10 @@
 """What is known of each run of messages of a queue, to leave whole runs out.
 
-Runs have three sizes, each of them whole runs of the smaller one. `max_expires_at` is never below
+Runs have four sizes, each of them whole runs of the smaller one. `max_expires_at` is never below
 the last end of a life in the run, `min_expires_at` never above the first; `client` is set when
 one client posted the whole run. A reader that meets a message that it does not want asks for the
-next run that may hold one that it does: so a million expired messages at the head are some two
-hundred tiny rows, until they are collected.
+next run that may hold one that it does: so a million expired messages at the head are some fifty
+tiny rows, until they are collected.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,10 +30,10 @@ from .schema import segments
 
 __all__ = ["RUN", "Segments", "drop", "next_run", "tighten"]
 
-SIZES = (64, 64**2, 64**3)
+RUN = 64
+FAN = 16
+SIZES = tuple(RUN * FAN**level for level in range(4))
 """How many messages a run of each level has."""
-RUN = SIZES[0]
-FAN = 64
 _END = 2**62
 
 _at_level = (segments.c.queue_id == bindparam("q"), segments.c.level == bindparam("l"))

@@ -1,4 +1,4 @@
-"""Segments of three sizes, the smallest of 64 messages where there was one of 1024."""
+"""Segments of four sizes, the smallest of 64 messages, where there was one of 1024."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,7 +9,7 @@ down_revision = "0001"
 Number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 SMALLEST_IN_OLD = 16
-OLD_IN_LARGER = {1: 4, 2: 256}
+OLD_IN_LARGER = {1: 1, 2: 16, 3: 256}
 
 
 def upgrade() -> None:
