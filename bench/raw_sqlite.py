@@ -18,7 +18,7 @@ from contextlib import closing
 from pathlib import Path
 
 from mqcore.bench.driver import CHUNK, ROUNDS, chunk
-from mqcore.bench.operations import Operations, fresh, timer
+from mqcore.bench.operations import Operations, fresh, settle, timer
 from mqcore.bench.plan import Plan, add_options, plan_of
 from mqcore.bench.progress import Progress
 from mqcore.bench.results import Row, medians
@@ -144,6 +144,8 @@ def against_driver(plan: Plan, raw: Raw, driver: Driver, progress: Progress) -> 
         for name in ("post", "claim_delete")
         for batch in (1, 10)
     ]
+    for _ in settle([ours.post, raw.post], plan.seconds):
+        pass
     rounds = plan.rounds * ROUNDS
     progress.begin("raw, driver", rounds * len(calls))
     taken: dict[tuple[str, int], list[tuple[float, float]]] = {}
@@ -176,12 +178,16 @@ def against_server(plan: Plan, raw: Raw, uri: str, progress: Progress) -> list[R
     progress.begin("raw, server", plan.rounds * len(at))
     with serving(uri) as server, closing(Client(server.port)) as client:
         client.create("raw")
-        server.load(Load("ping", at[-1], 1))
+        server.load(Load("post_10", at[-1], 1, "raw"))
+        for _ in settle([raw.post], plan.seconds):
+            pass
         for _ in range(plan.rounds):
             for connections in at:
-                commit = 1 / chunk(raw.commit, plan.seconds / 2)
+                before = chunk(raw.commit, plan.seconds / 4)
                 single = 1 / chunk(lambda: raw.post(1), plan.seconds / 4)
                 posts = server.load(Load("post_1", connections, plan.seconds, "raw"))
+                # The disk may be busier after the load than before it.
+                commit = 2 / (before + chunk(raw.commit, plan.seconds / 4))
                 samples.append((connections, posts, commit, single))
                 progress.step(f"post_1, {connections} connections")
     rows = []

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from ..contract import QueueRef
 from ..loader import bare_opener
-from .operations import Operations, fresh
+from .operations import Operations, fresh, settle
 from .plan import Plan
 from .progress import Progress
 from .results import NotMeasured, Row, medians
@@ -40,6 +40,8 @@ def measure(plan: Plan, progress: Progress) -> list[Row]:
         # Single posts are measured whatever was selected: the others are compared with them.
         calls = list(dict.fromkeys([("post", 1), *wanted]))
         rounds = plan.rounds * ROUNDS
+        for _ in settle([operations.post], plan.seconds):
+            pass
         progress.begin("driver", rounds * len(calls))
         taken: dict[tuple[str, int], list[float]] = {call: [] for call in calls}
         for _ in range(rounds):

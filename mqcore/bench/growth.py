@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 
 from ..contract import Capability, ClaimRequest, Driver, QueueRef, new_id
 from ..loader import bare_opener
-from .operations import DAY, Operations, fresh
+from .operations import DAY, SETTLING, Operations, fresh, settle
 from .plan import Plan
 from .progress import Progress
 from .results import NotMeasured, Row, medians
@@ -105,6 +105,9 @@ def measure(plan: Plan, progress: Progress) -> list[Row]:
             progress.begin(f"growth, filling ({state})", sum(sizes) * (1 + held) + free)
             for subject in subjects:
                 subject.fill(state, progress)
+            progress.begin("growth, settling", SETTLING)
+            for _ in settle([each.post for each in subjects], plan.seconds * PATIENCE):
+                progress.step("calls before any is timed")
             rows += _compare(plan, state, subjects, progress)
             for subject in subjects:
                 subject.driver.queues.delete(subject.queue)

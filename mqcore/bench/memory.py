@@ -114,7 +114,7 @@ def _beside_idle(plan: Plan, server: Server, idle: int, progress: Progress) -> R
     readings: list[dict[str, float]] = []
     with closing(Client(server.port)) as client:
         client.create("busy")
-        server.load(Load("ping", connections, 1))
+        server.load(Load("post_10", connections, 1, "busy"))
         for number in range(plan.rounds):
             samples: dict[bool, Sample] = {}
             # Each goes first every second time.

@@ -31,7 +31,7 @@ def measure(plan: Plan, progress: Progress) -> list[Row]:
         servers = (("merged", merged, first), ("unmerged", unmerged, second))
         for name, server, client in servers:
             _create(client, name)
-            server.load(Load("ping", plan.connections[-1], 1))
+            server.load(Load("post_10", plan.connections[-1], 1, name))
         for number in range(plan.rounds):
             for setting in settings:
                 samples = {}

@@ -1,16 +1,18 @@
 """The calls of a driver, each timed alone. What a call changed is undone outside the clock."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ..contract import Claim, ClaimRequest, Driver, Handle, NewMessage, QueueRef, new_id
 from .results import NotMeasured
 
-__all__ = ["DAY", "Operations", "fresh"]
+__all__ = ["DAY", "SETTLING", "Operations", "fresh", "settle", "timer"]
 
 BODY = b'{"event": "%s"}' % (b"x" * 180)
 DAY = 86_400
+
+SETTLING = 300
 
 Timed = Callable[[], float]
 
@@ -27,6 +29,21 @@ def timer() -> Iterator[Timed]:
     spent = 0.0
     yield lambda: spent
     spent = time.perf_counter() - start
+
+
+def settle(posts: Sequence[Callable[[int], float]], seconds: float) -> Iterator[None]:
+    """Post to each of several, SETTLING times or for so many seconds, before anything is timed.
+
+    A store that is new or was just filled is not yet as it is in use: its log file may still
+    have to grow, for example, which makes every commit dearer.
+    """
+    end = time.monotonic() + seconds
+    for _ in range(SETTLING):
+        if time.monotonic() > end:
+            return
+        for post in posts:
+            post(10)
+        yield
 
 
 class Operations:

@@ -56,8 +56,9 @@ class _Run:
         self._claims_to_ping = 0.4
 
     def warm_up(self) -> None:
-        for server, kind in ((self._empty, EMPTY), (self._server, PING)):
-            server.load(Load(kind, self._plan.connections[-1], 1))
+        self._empty.load(Load(EMPTY, self._plan.connections[-1], 1))
+        self._client.create("warm-up")
+        self._server.load(Load("post_10", self._plan.connections[-1], 1, "warm-up"))
 
     def round(self, number: int, kinds: tuple[str, ...]) -> None:
         for connections in self._plan.connections:
