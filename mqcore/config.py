@@ -42,6 +42,8 @@ class ServerSettings:
     port: int = 8888
     workers: int = 1
     storage_threads: int = 8
+    max_waiting: int = 1000
+    max_waiting_per_project: int = 500
     request_timeout: int = 30
     shutdown_timeout: int = 20
     keep_alive: int = 75

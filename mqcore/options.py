@@ -182,6 +182,22 @@ def _server() -> list[cfg.Opt]:
             help="How many threads of each process work on the store.",
         ),
         cfg.IntOpt(
+            "max_waiting",
+            default=1000,
+            min=1,
+            max=1000000,
+            help="How many requests may wait for the store in each process. More are answered with"
+            " 503 and Retry-After at once, so that a store that cannot keep up costs bounded"
+            " memory.",
+        ),
+        cfg.IntOpt(
+            "max_waiting_per_project",
+            default=500,
+            min=1,
+            max=1000000,
+            help="How many of them may be of one project.",
+        ),
+        cfg.IntOpt(
             "request_timeout",
             default=30,
             min=1,

@@ -105,9 +105,13 @@ async def _work(settings: Settings, listener: socket.socket, *, announce: bool) 
     driver = open_store(settings.storage_uri)
     try:
         with Housekeeping(driver):
-            bridge = Bridge(settings.server.storage_threads)
-            service = Service(driver, limits=settings.limits)
             server = settings.server
+            bridge = Bridge(
+                server.storage_threads,
+                max_waiting=server.max_waiting,
+                max_waiting_per_project=server.max_waiting_per_project,
+            )
+            service = Service(driver, limits=settings.limits)
             app = build_app(
                 service,
                 bridge,

@@ -3,9 +3,13 @@
 python -m mqcore.bench.unmerged
 """
 
+import asyncio
+import contextvars
 import sys
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 from mqcore.contract import MQError, QueueRef
 from mqcore.transport.bridge import Bridge
@@ -14,12 +18,22 @@ from .variant import serve_with
 
 __all__ = ["Unmerged"]
 
+P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
 
 class Unmerged(Bridge):
-    """Gives each request a call of its own."""
+    """Gives each request a call of its own on a thread of the standard library's pool."""
+
+    def __init__(self, threads: int, **_: int) -> None:
+        self._pool = ThreadPoolExecutor(threads)
+
+    async def run(
+        self, project: str | None, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        work = partial(contextvars.copy_context().run, call, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     async def merged(
         self,
@@ -28,10 +42,13 @@ class Unmerged(Bridge):
         many: Callable[[QueueRef, Sequence[R]], Sequence[T | MQError]],
         request: R,
     ) -> T:
-        result = (await self.run(many, queue, [request]))[0]
+        result = (await self.run(queue.project, many, queue, [request]))[0]
         if isinstance(result, MQError):
             raise result
         return result
+
+    async def close(self) -> None:
+        self._pool.shutdown()
 
 
 if __name__ == "__main__":

@@ -7,14 +7,16 @@ for company: a request that finds no call in flight goes at once (design.md, sec
 
 import asyncio
 import contextvars
-import queue as queues
-import threading
-from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from mqcore.contract import Invalid, MQError, QueueRef
+
+from .errors import BUSY, RETRY_AFTER, Refusal
+from .workers import Finish, Workers
 
 __all__ = ["Bridge"]
 
@@ -36,37 +38,45 @@ class _Waiting:
 
 
 class Bridge:
-    """Runs service calls on `threads` storage threads. Made and used on one event loop."""
+    """Runs service calls on `threads` storage threads. Made and used on one event loop.
 
-    def __init__(self, threads: int) -> None:
+    Of requests that were not answered yet, it takes `max_waiting`, and `max_waiting_per_project`
+    of one project. It refuses more at once, so that a store that cannot keep up costs bounded
+    memory and time.
+    """
+
+    def __init__(
+        self, threads: int, *, max_waiting: int = 1000, max_waiting_per_project: int = 500
+    ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._jobs: queues.SimpleQueue[Callable[[], Callable[[], None]] | None] = (
-            queues.SimpleQueue()
-        )
-        self._done: deque[Callable[[], None]] = deque()
-        self._waking = False
+        self._workers = Workers(threads)
         self._lanes: dict[Hashable, deque[_Waiting]] = {}
-        self._threads = [
-            threading.Thread(target=self._work, name=f"storage-{n}", daemon=True)
-            for n in range(threads)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._max_waiting = max_waiting
+        self._max_waiting_per_project = max_waiting_per_project
+        self._waiting: Counter[str | None] = Counter()
+        self._all_waiting = 0
 
-    async def run(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run one call on a storage thread; return what it returns or raise what it raises."""
+    async def run(
+        self, project: str | None, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run one call on a storage thread; return what it returns or raise what it raises.
+
+        The project is the caller's. None is the server itself, which is never refused. Raises
+        Refusal when too much waits.
+        """
         answer: asyncio.Future[T] = self._loop.create_future()
         context = contextvars.copy_context()
 
-        def job() -> Callable[[], None]:
+        def job() -> Finish:
             try:
                 result = context.run(call, *args, **kwargs)
             except BaseException as error:
                 return lambda error=error: _fail(answer, error)  # type: ignore[misc]
             return lambda: _answer(answer, result)
 
-        self._jobs.put(job)
-        return await answer
+        with self._place(project):
+            self._workers.put(project, job)
+            return await answer
 
     async def merged(
         self,
@@ -80,25 +90,53 @@ class Bridge:
         `many` takes requests and gives one result per request; this one's is returned, or raised
         when it is an MQError. When `many` raises, every request of that call does; but when it
         refuses a batch as Invalid, each request is tried alone, so that a bad one fails alone.
+        Raises Refusal when too much waits.
         """
         answer: asyncio.Future[T] = self._loop.create_future()
         waiting = _Waiting(request, answer, contextvars.copy_context())
-        lane = self._lanes.get((kind, queue))
-        if lane is None:
-            self._lanes[kind, queue] = deque()
-            self._send((kind, queue), many, [waiting])
-        else:
-            lane.append(waiting)
-        return await answer
+        with self._place(queue.project):
+            lane = self._lanes.get((kind, queue))
+            if lane is None:
+                self._lanes[kind, queue] = deque((waiting,))
+                self._send((kind, queue), many)
+            else:
+                lane.append(waiting)
+            return await answer
 
-    def _send(
-        self, key: tuple[str, QueueRef], many: Callable[..., Sequence[Any]], batch: list[_Waiting]
-    ) -> None:
-        def job() -> Callable[[], None]:
+    @contextmanager
+    def _place(self, project: str | None) -> Iterator[None]:
+        """A place among those that wait. Raises Refusal when there is none."""
+        if project is not None:
+            if self._all_waiting >= self._max_waiting:
+                raise _busy("too many requests wait for the storage")
+            if self._waiting[project] >= self._max_waiting_per_project:
+                raise _busy("too many requests of this project wait for the storage")
+        self._all_waiting += 1
+        self._waiting[project] += 1
+        try:
+            yield
+        finally:
+            self._all_waiting -= 1
+            self._waiting[project] -= 1
+            if not self._waiting[project]:
+                del self._waiting[project]
+
+    def _send(self, key: tuple[str, QueueRef], many: Callable[..., Sequence[Any]]) -> None:
+        """Have what waits in the lane served by one call, and then what came meanwhile."""
+        lane = self._lanes[key]
+        batch: list[_Waiting] = []
+
+        def job() -> Finish:
+            # What is in the call is decided now: the longer it waited, the more it serves.
+            while lane and len(batch) < MAX_MERGED:
+                batch.append(lane.popleft())
             results = batch[0].context.run(_call, many, key[1], [one.request for one in batch])
 
             def finish() -> None:
-                self._next(key, many)
+                if lane:
+                    self._send(key, many)
+                else:
+                    del self._lanes[key]
                 for one, result in zip(batch, results, strict=True):
                     if isinstance(result, BaseException):
                         _fail(one.answer, result)
@@ -107,37 +145,17 @@ class Bridge:
 
             return finish
 
-        self._jobs.put(job)
-
-    def _next(self, key: tuple[str, QueueRef], many: Callable[..., Sequence[Any]]) -> None:
-        """Send what gathered meanwhile, or note that nothing is in flight."""
-        lane = self._lanes[key]
-        batch = [lane.popleft() for _ in range(min(len(lane), MAX_MERGED))]
-        if batch:
-            self._send(key, many, batch)
-        else:
-            del self._lanes[key]
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            self._done.append(job())
-            if not self._waking:
-                self._waking = True
-                self._loop.call_soon_threadsafe(self._finish)
-
-    def _finish(self) -> None:
-        # Cleared first: a thread that adds to `_done` from here on wakes the loop again.
-        self._waking = False
-        while self._done:
-            self._done.popleft()()
+        self._workers.put(key[1].project, job)
 
     async def close(self) -> None:
         """Wait for what is in flight, then end the threads."""
-        for _ in self._threads:
-            self._jobs.put(None)
-        for thread in self._threads:
-            await asyncio.to_thread(thread.join)
-        self._finish()
+        while self._all_waiting:
+            await asyncio.sleep(0.001)
+        await self._workers.close()
+
+
+def _busy(reason: str) -> Refusal:
+    return Refusal(BUSY, f"{reason}; try again in a few seconds", {"Retry-After": RETRY_AFTER})
 
 
 def _call(

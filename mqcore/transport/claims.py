@@ -46,7 +46,7 @@ class Claims(Resource):
         if claim and await req.exchange.client_left():
             # Nobody knows its id, so nobody could release it before its time.
             log.info("the client left before its claim was answered; released %s", claim.id)
-            await self._bridge.run(self._claims.release, queue, claim.id)
+            await self._bridge.run(None, self._claims.release, queue, claim.id)
             claim = None
         if claim is None:
             resp.status = 204
@@ -71,7 +71,7 @@ class ClaimItem(Resource):
     async def on_get(
         self, req: Request, resp: falcon.asgi.Response, queue: QueueRef, claim_id: str
     ) -> None:
-        claim = await self._bridge.run(self._claims.get, queue, claim_id)
+        claim = await self._bridge.run(queue.project, self._claims.get, queue, claim_id)
         document = {
             "age": self._service.age(claim.renewed_at),
             "ttl": claim.ttl,
@@ -85,12 +85,12 @@ class ClaimItem(Resource):
     ) -> None:
         lease = decode(_lease, await read_body(req, SMALL_BODY))
         await self._bridge.run(
-            self._claims.renew, queue, claim_id, ttl=lease.ttl, grace=lease.grace
+            queue.project, self._claims.renew, queue, claim_id, ttl=lease.ttl, grace=lease.grace
         )
         resp.status = 204
 
     async def on_delete(
         self, req: Request, resp: falcon.asgi.Response, queue: QueueRef, claim_id: str
     ) -> None:
-        await self._bridge.run(self._claims.release, queue, claim_id)
+        await self._bridge.run(queue.project, self._claims.release, queue, claim_id)
         resp.status = 204

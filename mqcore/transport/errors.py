@@ -54,7 +54,7 @@ TIMEOUT = Kind(408, "Request timeout")
 CONFLICT = Kind(409, "Conflict")
 UNSUPPORTED_MEDIA_TYPE = Kind(415, "Unsupported media type")
 INTERNAL = Kind(500, "Internal error")
-UNAVAILABLE = Kind(503, "Service unavailable")
+UNAVAILABLE = BUSY = Kind(503, "Service unavailable")
 
 KINDS: dict[type, Kind] = {
     NotFound: NOT_FOUND,

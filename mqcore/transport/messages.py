@@ -85,7 +85,7 @@ class Messages(Resource):
     async def _get_many(
         self, resp: falcon.asgi.Response, queue: QueueRef, ids: Sequence[str]
     ) -> None:
-        found = await self._bridge.run(self._messages.get_many, queue, ids)
+        found = await self._bridge.run(queue.project, self._messages.get_many, queue, ids)
         if not found:
             raise Refusal(NOT_FOUND, f"none of these messages is in {queue}")
         write(resp, {"messages": self._render.messages(queue, found)})
@@ -96,6 +96,7 @@ class Messages(Resource):
         include_claimed = query.flag(req, "include_claimed")
         include_delayed = query.flag(req, "include_delayed")
         page = await self._bridge.run(
+            queue.project,
             self._messages.list,
             queue,
             marker=query.text(req, "marker"),
@@ -129,7 +130,7 @@ class Messages(Resource):
             await self._pop(resp, queue, pop, claim_ids)
             return
         try:
-            await self._bridge.run(self._messages.bulk_delete, queue, ids, claim_ids)
+            await self._bridge.run(queue.project, self._messages.bulk_delete, queue, ids, claim_ids)
         except ClaimNotFound as error:
             raise Refusal(BAD_CLAIM, str(error)) from None
         resp.status = 204
@@ -139,7 +140,7 @@ class Messages(Resource):
     ) -> None:
         if claim_ids and self._limits.message_delete_with_claim_id:
             raise Refusal(INVALID_REQUEST, "claim_ids goes with ids, not with pop")
-        popped = await self._bridge.run(self._messages.pop, queue, limit)
+        popped = await self._bridge.run(queue.project, self._messages.pop, queue, limit)
         write(resp, {"messages": [self._render.popped(message) for message in popped]})
 
 
@@ -154,7 +155,7 @@ class MessageItem(Resource):
     async def on_get(
         self, req: Request, resp: falcon.asgi.Response, queue: QueueRef, message_id: str
     ) -> None:
-        message = await self._bridge.run(self._messages.get, queue, message_id)
+        message = await self._bridge.run(queue.project, self._messages.get, queue, message_id)
         write(resp, self._render.message(queue, message, message.claim_id))
 
     async def on_delete(

@@ -25,7 +25,7 @@ class Ping(Resource):
 
     async def on_get(self, req: Request, resp: falcon.asgi.Response) -> None:
         try:
-            await self._bridge.run(self._service.ping)
+            await self._bridge.run(None, self._service.ping)
         except MQError as error:
             log.warning("the storage does not answer a ping: %s", error)
             resp.status = 503
@@ -48,7 +48,7 @@ class Health(Resource):
     async def on_get(self, req: Request, resp: falcon.asgi.Response) -> None:
         if not self._is_admin(req):
             raise Refusal(FORBIDDEN, "this needs the role admin")
-        write(resp, await self._bridge.run(self._service.health, _report_failure))
+        write(resp, await self._bridge.run(None, self._service.health, _report_failure))
 
     def _is_admin(self, req: Request) -> bool:
         if req.signed:

@@ -27,7 +27,7 @@ class Stats(Resource):
         self._render = Renderer(service)
 
     async def on_get(self, req: Request, resp: falcon.asgi.Response, queue: QueueRef) -> None:
-        stats = await self._bridge.run(self._queues.stats, queue)
+        stats = await self._bridge.run(queue.project, self._queues.stats, queue)
         write(resp, self._render.stats(queue, stats))
 
 
@@ -40,6 +40,7 @@ class Purge(Resource):
         data = await read_body(req, SMALL_BODY, optional=True)
         kinds = _kinds(decode_object(data, otherwise=INVALID_REQUEST)) if data else KINDS
         await self._bridge.run(
+            queue.project,
             self._queues.purge,
             queue,
             messages="messages" in kinds,

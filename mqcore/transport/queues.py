@@ -35,6 +35,7 @@ class Queues(Resource):
         name = query.text(req, "name")
         wanted = {key: query.text(req, key) or "" for key in req.params if key not in OPTIONS}
         page = await self._bridge.run(
+            req.project,
             self._queues.list,
             req.project,
             marker=query.text(req, "marker"),
@@ -55,7 +56,7 @@ class Queues(Resource):
             "links": query.next_links("/v2/queues", params, page.next),
         }
         if with_count:
-            document["count"] = await self._bridge.run(self._queues.count, req.project)
+            document["count"] = await self._bridge.run(req.project, self._queues.count, req.project)
         write(resp, document)
 
 
@@ -80,18 +81,18 @@ class QueueItem(Resource):
         self._bridge = bridge
 
     async def on_get(self, req: Request, resp: falcon.asgi.Response, queue: QueueRef) -> None:
-        write(resp, await self._bridge.run(self._queues.get, queue))
+        write(resp, await self._bridge.run(queue.project, self._queues.get, queue))
 
     async def on_head(self, req: Request, resp: falcon.asgi.Response, queue: QueueRef) -> None:
         """Whether the queue is stored; GET shows the defaults for one that is not (D-1)."""
-        if not await self._bridge.run(self._queues.exists, queue):
+        if not await self._bridge.run(queue.project, self._queues.exists, queue):
             raise QueueNotFound(queue)
         resp.status = 204
 
     async def on_put(self, req: Request, resp: falcon.asgi.Response, queue: QueueRef) -> None:
         data = await read_body(req, self._limit, too_long=INVALID_REQUEST, optional=True)
         metadata = decode_object(data) if data else {}
-        created = await self._bridge.run(self._queues.create, queue, metadata)
+        created = await self._bridge.run(queue.project, self._queues.create, queue, metadata)
         resp.status = 201 if created else 204
         resp.set_header("Location", queue_path(queue))
 
@@ -105,12 +106,12 @@ class QueueItem(Resource):
         changes = decode_patch(await read_body(req, self._limit))
         try:
             metadata = await self._bridge.run(
-                self._queues.update, queue, lambda stored: apply(changes, stored)
+                queue.project, self._queues.update, queue, lambda stored: apply(changes, stored)
             )
         except Invalid as error:
             raise Refusal(BAD_BODY, str(error)) from None
         write(resp, metadata)
 
     async def on_delete(self, req: Request, resp: falcon.asgi.Response, queue: QueueRef) -> None:
-        await self._bridge.run(self._queues.delete, queue)
+        await self._bridge.run(queue.project, self._queues.delete, queue)
         resp.status = 204

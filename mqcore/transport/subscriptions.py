@@ -38,6 +38,7 @@ class Subscriptions(Resource):
     async def on_get(self, req: Request, resp: falcon.asgi.Response, queue: QueueRef) -> None:
         limit = query.integer(req, "limit")
         page = await self._bridge.run(
+            queue.project,
             self._subscriptions.list,
             queue,
             marker=query.text(req, "marker"),
@@ -55,6 +56,7 @@ class Subscriptions(Resource):
         location = {"Location": f"{queue_path(queue)}/subscriptions"}
         try:
             subscription = await self._bridge.run(
+                queue.project,
                 self._subscriptions.create,
                 queue,
                 wish.get("subscriber"),
@@ -78,21 +80,25 @@ class SubscriptionItem(Resource):
     async def on_get(
         self, req: Request, resp: falcon.asgi.Response, queue: QueueRef, subscription_id: str
     ) -> None:
-        subscription = await self._bridge.run(self._subscriptions.get, queue, subscription_id)
+        subscription = await self._bridge.run(
+            queue.project, self._subscriptions.get, queue, subscription_id
+        )
         write(resp, self._render.subscription(subscription))
 
     async def on_patch(
         self, req: Request, resp: falcon.asgi.Response, queue: QueueRef, subscription_id: str
     ) -> None:
         changes = await _read(req)
-        await self._bridge.run(self._subscriptions.update, queue, subscription_id, changes)
+        await self._bridge.run(
+            queue.project, self._subscriptions.update, queue, subscription_id, changes
+        )
         resp.status = 204
         resp.set_header("Location", req.path)
 
     async def on_delete(
         self, req: Request, resp: falcon.asgi.Response, queue: QueueRef, subscription_id: str
     ) -> None:
-        await self._bridge.run(self._subscriptions.delete, queue, subscription_id)
+        await self._bridge.run(queue.project, self._subscriptions.delete, queue, subscription_id)
         resp.status = 204
 
 
@@ -109,6 +115,8 @@ class Confirmation(Resource):
         confirmed = (await _read(req)).get("confirmed")
         if not isinstance(confirmed, bool):
             raise Refusal(INVALID_REQUEST, "the body must have confirmed, which is true or false")
-        await self._bridge.run(self._subscriptions.confirm, queue, subscription_id, confirmed)
+        await self._bridge.run(
+            queue.project, self._subscriptions.confirm, queue, subscription_id, confirmed
+        )
         resp.status = 204
         resp.set_header("Location", req.path)

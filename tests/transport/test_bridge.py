@@ -2,19 +2,21 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
 from mqcore.contract import Invalid, MQError, QueueEmpty, QueueRef, Unavailable
 from mqcore.transport.bridge import MAX_MERGED, Bridge
+from mqcore.transport.errors import Refusal
 
 Q = QueueRef("p", "q")
 
 
-def on_a_bridge(test: Callable[[Bridge], Awaitable[None]], threads: int = 2) -> None:
+def on_a_bridge(test: Callable[[Bridge], Awaitable[None]], threads: int = 2, **limits: int) -> None:
     async def main() -> None:
-        bridge = Bridge(threads)
+        bridge = Bridge(threads, **limits)
         await test(bridge)
         await bridge.close()
 
@@ -28,6 +30,10 @@ class Store:
         self.batches: list[list[object]] = []
         self.gate = threading.Event()
 
+    async def called(self) -> None:
+        while not self.batches:
+            await asyncio.sleep(0.001)
+
     def many(self, queue: QueueRef, requests: Sequence[object]) -> list[object | MQError]:
         self.batches.append(list(requests))
         self.gate.wait(10)
@@ -36,11 +42,11 @@ class Store:
 
 def test_a_lone_call_runs_on_another_thread_and_returns() -> None:
     async def test(bridge: Bridge) -> None:
-        name = await bridge.run(lambda: threading.current_thread().name)
+        name = await bridge.run("p", lambda: threading.current_thread().name)
         assert name.startswith("storage-")
-        assert await bridge.run(divmod, 7, 2) == (3, 1)
+        assert await bridge.run("p", divmod, 7, 2) == (3, 1)
         with pytest.raises(ZeroDivisionError):
-            await bridge.run(divmod, 7, 0)
+            await bridge.run("p", divmod, 7, 0)
 
     on_a_bridge(test)
 
@@ -49,10 +55,12 @@ def test_what_arrives_during_a_call_goes_together_in_order() -> None:
     async def test(bridge: Bridge) -> None:
         store = Store()
         tasks = [asyncio.create_task(bridge.merged("x", Q, store.many, n)) for n in range(5)]
+        await store.called()
+        tasks += [asyncio.create_task(bridge.merged("x", Q, store.many, n)) for n in range(5, 8)]
         await asyncio.sleep(0)
         store.gate.set()
-        assert await asyncio.gather(*tasks) == ["0!", "1!", "2!", "3!", "4!"]
-        assert store.batches == [[0], [1, 2, 3, 4]]
+        assert await asyncio.gather(*tasks) == [f"{n}!" for n in range(8)]
+        assert store.batches == [[0, 1, 2, 3, 4], [5, 6, 7]]
         assert await bridge.merged("x", Q, store.many, 9) == "9!"
 
     on_a_bridge(test)
@@ -79,10 +87,9 @@ def test_a_batch_is_bounded() -> None:
             asyncio.create_task(bridge.merged("x", Q, store.many, n))
             for n in range(MAX_MERGED + 10)
         ]
-        await asyncio.sleep(0)
         store.gate.set()
         await asyncio.gather(*tasks)
-        assert [len(batch) for batch in store.batches] == [1, MAX_MERGED, 9]
+        assert [len(batch) for batch in store.batches] == [MAX_MERGED, 10]
 
     on_a_bridge(test)
 
@@ -105,7 +112,7 @@ def test_a_batch_that_is_refused_is_tried_one_by_one() -> None:
 
     def many(queue: QueueRef, requests: Sequence[object]) -> list[object | MQError]:
         calls.append(list(requests))
-        if len(calls) > 1 and "bad" in requests:
+        if "bad" in requests:
             raise Invalid("too large")
         return list(requests)
 
@@ -140,3 +147,88 @@ def test_one_who_left_does_not_hinder_the_others() -> None:
         assert await tasks[2] == "2!"
 
     on_a_bridge(test)
+
+
+def test_more_than_may_wait_is_refused_at_once_and_room_comes_back() -> None:
+    async def test(bridge: Bridge) -> None:
+        store = Store()
+        tasks = [asyncio.create_task(bridge.merged("x", Q, store.many, n)) for n in range(3)]
+        await asyncio.sleep(0)
+        for refused in (
+            bridge.merged("x", Q, store.many, 9),
+            bridge.run("other", divmod, 7, 2),
+        ):
+            with pytest.raises(Refusal) as raised:
+                await refused
+            assert raised.value.kind.status == 503
+            assert raised.value.headers["Retry-After"]
+        assert await bridge.run(None, divmod, 7, 2) == (3, 1)
+        store.gate.set()
+        await asyncio.gather(*tasks)
+        assert await bridge.run("other", divmod, 7, 2) == (3, 1)
+
+    on_a_bridge(test, max_waiting=3)
+
+
+def test_a_project_with_much_waiting_leaves_room_for_others() -> None:
+    async def test(bridge: Bridge) -> None:
+        store = Store()
+        tasks = [asyncio.create_task(bridge.merged("x", Q, store.many, n)) for n in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Refusal, match="of this project"):
+            await bridge.run(Q.project, divmod, 7, 2)
+        assert await bridge.run("other", divmod, 7, 2) == (3, 1)
+        store.gate.set()
+        await asyncio.gather(*tasks)
+
+    on_a_bridge(test, max_waiting=3, max_waiting_per_project=2)
+
+
+def test_projects_take_turns() -> None:
+    """One request behind fifty of another project is served second, not last."""
+
+    async def test(bridge: Bridge) -> None:
+        order: list[str] = []
+        flood = [asyncio.create_task(bridge.run("flood", order.append, "flood")) for _ in range(50)]
+        lone = asyncio.create_task(bridge.run("lone", order.append, "lone"))
+        await asyncio.gather(lone, *flood)
+        assert order.index("lone") == 1
+
+    on_a_bridge(test, threads=1)
+
+
+def test_quick_jobs_behind_one_that_hangs_are_done_by_another_thread() -> None:
+    async def test(bridge: Bridge) -> None:
+        for _ in range(20):
+            await bridge.run("p", divmod, 7, 2)
+        gate = threading.Event()
+        hangs = asyncio.create_task(bridge.run("p", gate.wait, 10))
+        others = [asyncio.create_task(bridge.run("p", divmod, 7, 2)) for _ in range(20)]
+        assert await asyncio.gather(*others) == [(3, 1)] * 20
+        gate.set()
+        assert await hangs
+
+    on_a_bridge(test)
+
+
+def test_slow_jobs_run_side_by_side() -> None:
+    async def test(bridge: Bridge) -> None:
+        meet = threading.Barrier(4, timeout=10)
+        for _ in range(5):
+            await bridge.run("p", time.sleep, 0.005)
+        await asyncio.gather(*(bridge.run("p", meet.wait) for _ in range(4)))
+
+    on_a_bridge(test, threads=4)
+
+
+def test_closing_does_what_waits() -> None:
+    async def main() -> None:
+        bridge = Bridge(1)
+        done: list[int] = []
+        tasks = [asyncio.create_task(bridge.run("p", done.append, n)) for n in range(9)]
+        await asyncio.sleep(0)
+        await bridge.close()
+        await asyncio.gather(*tasks)
+        assert done == list(range(9))
+
+    asyncio.run(main())
