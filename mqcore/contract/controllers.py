@@ -29,7 +29,7 @@ Rules that hold for every method and are not repeated below:
 import abc
 from collections.abc import Sequence
 
-from .errors import MessageNotFound, MQError
+from .errors import MessageNotFound, MQError, QueueNotFound, SubscriptionNotFound
 from .values import (
     Claim,
     ClaimRequest,
@@ -68,9 +68,13 @@ class QueueController(abc.ABC):
     def get(self, queue: QueueRef) -> Queue:
         """Return the queue with its metadata and version. Raises QueueNotFound (B-004, B-006)."""
 
-    @abc.abstractmethod
     def exists(self, queue: QueueRef) -> bool:
-        """Whether the queue exists now (B-003)."""
+        """Whether the queue exists now (B-003). Asks `get`; override it where less does."""
+        try:
+            self.get(queue)
+        except QueueNotFound:
+            return False
+        return True
 
     @abc.abstractmethod
     def set_metadata(
@@ -291,9 +295,13 @@ class SubscriptionController(abc.ABC):
     def get_by_subscriber(self, queue: QueueRef, subscriber: str) -> Subscription:
         """Raises SubscriptionNotFound (B-122)."""
 
-    @abc.abstractmethod
     def exists(self, queue: QueueRef, subscription_id: str) -> bool:
-        """Whether it is there and not expired (B-135)."""
+        """Whether it is there and not expired (B-135). Asks `get`, like that of the queues."""
+        try:
+            self.get(queue, subscription_id)
+        except SubscriptionNotFound:
+            return False
+        return True
 
     @abc.abstractmethod
     def list(
