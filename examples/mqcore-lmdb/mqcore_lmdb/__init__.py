@@ -1,7 +1,6 @@
 """`lmdb:////path/to/queues.mdb`: queues in one LMDB file, shared by the processes of a machine.
 
-Read `store` (one file, its transactions, its errors), `box` (what a queue is made of), then the
-controllers: `messages`, `claims`, `queues`, `subscriptions`; `driver` puts them together.
+Read `store`, `box`, `messages`, `queues`, `driver`, in this order.
 """
 
 from .driver import LmdbDriver, open_driver

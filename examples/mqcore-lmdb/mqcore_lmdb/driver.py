@@ -1,31 +1,23 @@
 """Opening `lmdb:///path` and the handle that it gives."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote
 
 import mqcore.contract as mq
 
-from .box import Box, Row
-from .claims import Claims, Lease
-from .claims import end as end_claim
-from .messages import Messages
-from .queues import Queues, volume
-from .store import Store, Transaction, pack
-from .subscriptions import Subscriptions
-from .subscriptions import remove as remove_subscription
-
-PIECE = 250
-"""The most records that one transaction of `collect` removes, so that others get their turn."""
+from .box import DIGITS, Box
+from .messages import Claims, Messages, end_claim
+from .queues import Queues, Subscriptions, tidy
+from .store import Store, Transaction
 
 
 class LmdbDriver(mq.Driver):
     """A handle on one file.
 
-    EXACT_STATS is not declared: the counts are stored and change with each call, but messages
-    expire and claims end by the clock alone, and until somebody tidies up they are counted as
-    they were. To count them exactly would need a sum over the ends that are still to come.
+    EXACT_STATS is not declared: messages expire and claims end by the clock alone, and are
+    counted as they were until `collect` comes by.
     """
 
     capabilities = (
@@ -48,58 +40,38 @@ class LmdbDriver(mq.Driver):
 
     def volume(self) -> mq.QueueStats:
         with self._store.begin() as tx:
-            return volume(tx)
+            counts = [Box(tx, record).counts() for _, record in tx.scan(b"queue/")]
+        return mq.QueueStats(sum(free for free, _ in counts), sum(held for _, held in counts))
 
     def collect(self, limit: int = 1000) -> int:
         removed = 0
-        for step in STEPS:
-            full = True
-            while full and removed < limit:
-                room = min(limit - removed, PIECE)
-                with self._store.begin(write=True) as tx:
-                    gone = step(tx, room)
-                removed, full = removed + gone, gone == room
+        with self._store.begin(write=True) as tx:
+            while removed < limit and (keys := tx.due()):
+                removed += _remove(tx, keys, limit - removed)
         return removed
 
     def close(self) -> None:
         self._store.close()
 
 
-def _empty_trash(tx: Transaction, room: int) -> int:
-    """Remove messages of deleted and purged queues. Their claims go when they end."""
-    gone = 0
-    for key, _ in list(tx.scan("trash", b"")):
-        while gone < room and (number := tx.nearest("Row", key, 0)) is not None:
-            _remove_message(tx, key + pack(number))
-            gone += 1
-        if gone == room:
-            break
-        tx.delete("counts", key)
-        tx.delete("trash", key)
-    return gone
-
-
-def _remove_message(tx: Transaction, key: bytes) -> None:
-    if row := tx.load(Row, key, over=True):
-        Box(tx, key[:8]).remove(row)
-
-
-def _tidy(
-    kind: type, remove: Callable[[Transaction, bytes], None], tx: Transaction, room: int
-) -> int:
-    """Remove records that are over."""
-    keys = tx.over(kind, room)
-    for key in keys:
-        remove(tx, key)
-    return len(keys)
-
-
-STEPS: tuple[Callable[[Transaction, int], int], ...] = (
-    _empty_trash,
-    partial(_tidy, Lease, end_claim),
-    partial(_tidy, Row, _remove_message),
-    partial(_tidy, mq.Subscription, remove_subscription),
-)
+def _remove(tx: Transaction, due: Sequence[bytes], most: int) -> int:
+    """Remove the first that is over, with other messages of its queue; return how many."""
+    kind, _, name = due[0].partition(b"/")
+    if kind == b"subscriptions":
+        return tidy(tx, due[0])
+    box, rest = Box(tx, name[:DIGITS]), name[DIGITS:]
+    if kind == b"claim":
+        end_claim(box, rest)
+        return 1
+    prefix = b"message/" + box.key
+    if kind == b"trash":
+        numbers = [number for number, _ in islice(tx.scan(prefix), most)]
+        if len(numbers) < most:
+            tx.save(due[0], None)
+    else:
+        numbers = [key[-DIGITS:] for key in due[:most] if key.startswith(prefix)]
+    box.change((box.row(number), None) for number in numbers)
+    return len(numbers)
 
 
 def open_driver(uri: str, *, clock: mq.Clock) -> LmdbDriver:
@@ -113,7 +85,4 @@ def open_driver(uri: str, *, clock: mq.Clock) -> LmdbDriver:
     name = unquote(parsed.parts.path.removeprefix("/"))
     if parsed.parts.netloc or not name:
         raise mq.BadUri(f"{parsed}: write lmdb:///relative/path or lmdb:////absolute/path")
-    path = Path(name).resolve()
-    if not path.parent.is_dir() or path.is_dir():
-        raise mq.Misconfigured(f"{path} must name a file, new or old, in a folder that exists")
-    return LmdbDriver(Store(path, int(map_size * 2**30), clock))
+    return LmdbDriver(Store(Path(name).resolve(), int(map_size * 2**30), clock))
