@@ -2,7 +2,6 @@
 
 import asyncio
 import http.client
-import io
 import json
 import os
 import re
@@ -11,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,15 @@ import jsonschema  # type: ignore[import-untyped]
 import psutil
 import pytest
 
-from mqcore.bench import command, growth, merging, wrk
+from mqcore.bench import command, growth, wrk
 from mqcore.bench.plan import Plan
 from mqcore.bench.progress import Progress
 from mqcore.bench.results import NotMeasured, Report, Row, Spread
 from mqcore.bench.serving import Client, serving
 from mqcore.bench.table import as_text
-from mqcore.bench.unmerged import Unmerged
+from mqcore.bench.unmerged import Hop, Unmerged
 from mqcore.contract import MQError, QueueNotFound, QueueRef
+from mqcore.transport.bridge import Bridge
 
 from .test_cli import complaint, run
 
@@ -71,14 +71,45 @@ def test_the_driver_and_its_growth_are_shown_kept_and_drawn(tmp_path: Path) -> N
     assert "driver: 100 %" in done.stderr
 
 
+LOADED = {
+    "server": ("--operation", "post_1"),
+    "memory": ("--messages", "1000", "--idle", "20"),
+    "merging": (),
+}
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Path]]:
+    """Gives the folder of a part once it is measured. All are at the same time: each takes long."""
+    folder = tmp_path_factory.mktemp("loaded")
+    running = {}
+    for name, options in LOADED.items():
+        (folder / name).mkdir()
+        given = (*TINY, "--connections", "2", *options, "--json", "b.json", "--plots", ".")
+        running[name] = subprocess.Popen(
+            [sys.executable, "-P", "-m", "mqcore", "bench", "memory://", "--only", name, *given],
+            cwd=folder / name,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def wait(name: str) -> Path:
+        said = running[name].communicate(timeout=100)[1]
+        assert running[name].returncode == 0, said
+        return folder / name
+
+    yield wait
+    for process in running.values():
+        with process:
+            process.terminate()
+
+
 @needs_wrk
-def test_a_server_is_measured_against_ping_and_an_empty_one(tmp_path: Path) -> None:
-    done = run(
-        *("bench", "memory://", *TINY, "--only", "server", "--operation", "post_1"),
-        *("--connections", "2", "--json", str(tmp_path / "b.json"), "--plots", str(tmp_path)),
-    )
-    assert done.returncode == 0, done.stderr
-    rows = {row["operation"]: row for row in kept(tmp_path / "b.json")["rows"]}
+def test_a_server_is_measured_against_ping_and_an_empty_one(
+    loaded: Callable[[str], Path],
+) -> None:
+    rows = {row["operation"]: row for row in kept(loaded("server") / "b.json")["rows"]}
     assert {name: row["against"] for name, row in rows.items()} == {
         "empty": "empty",
         "ping": "empty",
@@ -88,31 +119,28 @@ def test_a_server_is_measured_against_ping_and_an_empty_one(tmp_path: Path) -> N
     for row in rows.values():
         assert row["figures"]["req/s"] > 0
         assert row["figures"]["errors"] == 0
-    assert (tmp_path / "server.png").exists()
+    assert (loaded("server") / "server.png").exists()
 
 
 @needs_wrk
-def test_memory_is_read_while_messages_go_through_and_clients_wait(tmp_path: Path) -> None:
-    done = run(
-        *("bench", "memory://", *TINY, "--only", "memory", "--connections", "2"),
-        *("--messages", "1000", "--idle", "20", "--json", str(tmp_path / "b.json")),
-    )
-    assert done.returncode == 0, done.stderr
-    through, idle = kept(tmp_path / "b.json")["rows"]
+def test_memory_is_read_while_messages_go_through_and_clients_wait(
+    loaded: Callable[[str], Path],
+) -> None:
+    through, idle = kept(loaded("memory") / "b.json")["rows"]
     assert through["figures"]["warm"] > 0
     assert idle["figures"]["still open"] == 20
 
 
 @needs_wrk
-def test_merging_is_compared_on_one_queue_and_on_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merging, "QUEUES", (1, 3))
-    plan = Plan("memory://", connections=(2,), seconds=1, rounds=1)
-    rows = merging.measure(plan, Progress(io.StringIO()))
-    assert [row.setting for row in rows] == [{"queues": n, "connections": 2} for n in (1, 3)]
+def test_merging_is_compared_on_one_queue_and_on_many(loaded: Callable[[str], Path]) -> None:
+    rows = kept(loaded("merging") / "b.json")["rows"]
+    compared = [(row["setting"]["queues"], row["against"]) for row in rows]
+    assert compared == [(n, other) for n in (1, 500) for other in ("unmerged", "hop")]
     for row in rows:
-        assert row.figures["req/s"] > 0
-        assert row.figures["unmerged/s"] > 0
-        assert row.figures["errors"] == 0
+        assert row["figures"]["req/s"] > 0
+        assert row["figures"]["other/s"] > 0
+        assert row["figures"]["errors"] == 0
+    assert (loaded("merging") / "merging.png").exists()
 
 
 @needs_wrk
@@ -257,15 +285,17 @@ def test_the_empty_server_has_nothing_but_one_handler() -> None:
         assert (get(server.port, "/"), get(server.port, "/v2/ping")) == (204, 404)
 
 
-def test_the_unmerged_server_serves() -> None:
-    with serving("memory://", "unmerged") as server:
+@pytest.mark.parametrize("kind", ["unmerged", "hop"])
+def test_a_server_that_merges_nothing_serves(kind: str) -> None:
+    with serving("memory://", kind) as server:
         client = Client(server.port)
         client.fill("q", 100)
         client.delete_all()
         client.close()
 
 
-def test_unmerged_calls_are_single_and_raise_their_errors() -> None:
+@pytest.mark.parametrize("kind", [Unmerged, Hop])
+def test_unmerged_calls_are_single_and_raise_their_errors(kind: type[Bridge]) -> None:
     queue = QueueRef("p", "q")
     seen: list[Sequence[int]] = []
 
@@ -274,7 +304,7 @@ def test_unmerged_calls_are_single_and_raise_their_errors() -> None:
         return [one if one < 3 else QueueNotFound(queue) for one in requests]
 
     async def ask() -> list[int | BaseException]:
-        bridge = Unmerged(2)
+        bridge = kind(2)
         asked = (bridge.merged("post", queue, many, one) for one in (1, 2, 3))
         answers = await asyncio.gather(*asked, return_exceptions=True)
         await bridge.close()

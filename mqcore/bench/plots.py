@@ -19,6 +19,8 @@ __all__ = ["draw"]
 COLUMNS = 4
 USUAL = 2.0
 """Growth: the top of the scale, unless an operation goes beyond."""
+GROWN = 1.5
+"""Growth: an operation with a median ratio beyond this has a red title."""
 
 
 def draw(report: Report, folder: Path) -> list[Path]:
@@ -60,12 +62,13 @@ def _growth(rows: Sequence[Row]) -> Any:
             axis.fill_between(sizes, [1.0, *low], [1.0, *high], alpha=0.2)
         dearest = max(row.figures["ms"] for row in rows if row.operation == name)
         top = max(row.spread.upper for row in rows if row.operation == name)
-        # All have one scale but those that grow, which are marked.
+        grown = [row.spread.median for row in rows if row.operation == name]
+        # All have one scale but those that go beyond it; those that grow are marked.
         axis.set_ylim(0, max(USUAL, 1.1 * top))
         axis.set_title(
             f"{name}: {number(dearest)} ms",
             fontsize=10,
-            color="black" if 1.1 * top <= USUAL else "firebrick",
+            color="firebrick" if max(grown) > GROWN else "black",
         )
         axis.axhline(1, color="grey", linewidth=0.8)
         axis.set_xscale("log")
@@ -141,17 +144,19 @@ def _half(axis: Any, rows: Sequence[Row]) -> None:
 
 
 def _merging(rows: Sequence[Row]) -> Any:
-    """How often the rate of a hop for each request, with the ends of the rounds."""
+    """How often the rate of a server that merges nothing, with the ends of the rounds."""
     figure, axis = plt.subplots(figsize=(7.5, 5), layout="constrained")
-    for queues in dict.fromkeys(row.setting["queues"] for row in rows):
-        mine = [row for row in rows if row.setting["queues"] == queues]
+    for queues, against in dict.fromkeys((row.setting["queues"], row.against) for row in rows):
+        mine = [r for r in rows if (r.setting["queues"], r.against) == (queues, against)]
         at = [int(row.setting["connections"]) for row in mine]
-        label = "one queue" if queues == 1 else f"{queues} queues"
-        axis.errorbar(at, *_middle_and_ends(mine), marker="o", capsize=3, label=label)
+        label = f"{'one queue' if queues == 1 else f'{queues} queues'}, to {against}"
+        style = "-" if against == rows[0].against else "--"
+        middle, ends = _middle_and_ends(mine)
+        axis.errorbar(at, middle, ends, linestyle=style, marker="o", capsize=3, label=label)
     axis.axhline(1, color="grey", linewidth=0.8)
     axis.set_ylim(bottom=0)
     axis.set_xlabel("connections")
-    axis.set_ylabel("single posts/s, a hop for each request = 1")
+    axis.set_ylabel("single posts/s, the server that merges nothing = 1")
     _connections(axis, rows)
     axis.legend()
     return figure

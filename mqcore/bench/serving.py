@@ -27,6 +27,7 @@ COMMANDS = {
     "server": ("mqcore", "serve"),
     "empty": ("mqcore.bench.empty",),
     "unmerged": ("mqcore.bench.unmerged",),
+    "hop": ("mqcore.bench.unmerged", "hop"),
 }
 HEADERS = {
     "Client-ID": "3381af92-2b9e-11e3-b191-71861300734c",

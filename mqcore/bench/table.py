@@ -10,7 +10,7 @@ ABOUT = {
     "driver": "the driver alone, one thread; each rate against that of post 1 in the same round",
     "growth": "milliseconds a call; each call on the larger queue against the one on the smallest",
     "server": "one worker, load by wrk; each rate against ping in the same round",
-    "merging": "single posts; the server against the same one with a hop for each request",
+    "merging": "single posts; the server against the same one that merges nothing",
     "memory": "memory of the server process in MB",
 }
 

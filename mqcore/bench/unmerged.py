@@ -1,6 +1,9 @@
-"""The server with a hop to a storage thread for every single request, and nothing merged.
+"""The server with nothing merged: each request is a call of its own.
 
-python -m mqcore.bench.unmerged
+    python -m mqcore.bench.unmerged          through our bridge, like all other calls
+    python -m mqcore.bench.unmerged hop      through a plain thread pool, a hop for each request
+
+The second one stays the same whatever our bridge learns.
 """
 
 import asyncio
@@ -8,32 +11,21 @@ import contextvars
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from mqcore.contract import MQError, QueueRef
 from mqcore.transport.bridge import Bridge
 
 from .variant import serve_with
 
-__all__ = ["Unmerged"]
+__all__ = ["Hop", "Unmerged"]
 
-P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
 
 class Unmerged(Bridge):
-    """Gives each request a call of its own on a thread of the standard library's pool."""
-
-    def __init__(self, threads: int, **_: int) -> None:
-        self._pool = ThreadPoolExecutor(threads)
-
-    async def run(
-        self, project: str | None, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        work = partial(contextvars.copy_context().run, call, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+    """Gives each request a call of its own."""
 
     async def merged(
         self,
@@ -42,14 +34,38 @@ class Unmerged(Bridge):
         many: Callable[[QueueRef, Sequence[R]], Sequence[T | MQError]],
         request: R,
     ) -> T:
-        result = (await self.run(queue.project, many, queue, [request]))[0]
-        if isinstance(result, MQError):
-            raise result
-        return result
+        return _only(await self.run(queue.project, many, queue, [request]))
+
+
+class Hop(Bridge):
+    """Gives each request a call of its own, on a thread of a pool of as many."""
+
+    def __init__(self, threads: int, **options: Any) -> None:
+        super().__init__(threads, **options)
+        self._pool = ThreadPoolExecutor(threads)
+
+    async def merged(
+        self,
+        kind: str,
+        queue: QueueRef,
+        many: Callable[[QueueRef, Sequence[R]], Sequence[T | MQError]],
+        request: R,
+    ) -> T:
+        context = contextvars.copy_context()
+        loop = asyncio.get_running_loop()
+        return _only(await loop.run_in_executor(self._pool, context.run, many, queue, [request]))
 
     async def close(self) -> None:
-        self._pool.shutdown()
+        await super().close()
+        await asyncio.to_thread(self._pool.shutdown)
+
+
+def _only(results: Sequence[T | MQError]) -> T:
+    (result,) = results
+    if isinstance(result, MQError):
+        raise result
+    return result
 
 
 if __name__ == "__main__":
-    sys.exit(serve_with("Bridge", Unmerged))
+    sys.exit(serve_with("Bridge", Hop if "hop" in sys.argv[1:] else Unmerged))
