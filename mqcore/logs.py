@@ -7,13 +7,21 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
+from .contract import random_text
+
 if TYPE_CHECKING:
     from .config import LogSettings
 
-__all__ = ["JsonFormatter", "TextFormatter", "configure", "request_id"]
+__all__ = ["JsonFormatter", "TextFormatter", "configure", "new_request_id", "request_id"]
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 """The id of the request that is being served; "-" outside one."""
+
+
+def new_request_id() -> str:
+    """`req-` and a random UUID (RFC 9562, version 4)."""
+    a, b = random_text(), random_text()
+    return f"req-{a[:8]}-{a[8:12]}-4{a[13:]}-8{b[1:4]}-{b[4:]}"
 
 
 def _escaped(text: str) -> str:

@@ -66,15 +66,17 @@ def _resident(server: Server) -> float:
 def _through(plan: Plan, server: Server, progress: Progress) -> Row:
     """Post, claim and delete messages until enough went through."""
     connections = min(plan.connections[-1], 16)
-    wanted = Load("through", connections, plan.seconds, "through")
     progress.begin("memory", plan.messages * 11 // 10)
     with closing(Client(server.port)) as client:
-        client.create("through")
         rates: list[float] = []
 
         def push(messages: int) -> Iterator[float]:
             while messages > 0:
-                sample = server.load(wanted)
+                # What wrk leaves half done at its end must not pile up, so each load has a queue.
+                queue = f"through-{len(rates)}"
+                client.create(queue)
+                sample = server.load(Load("through", connections, plan.seconds, queue))
+                client.delete_all()
                 moved = int(sample.messages * plan.seconds)
                 if moved == 0:
                     raise NotMeasured("no message went through the server")
@@ -86,7 +88,6 @@ def _through(plan: Plan, server: Server, progress: Progress) -> Row:
         before = _resident(server)
         warm = [*push(max(1, plan.messages // 10))][-1]
         readings = [*push(plan.messages)]
-        client.delete_all()
     return Row(
         section="memory",
         operation="through",

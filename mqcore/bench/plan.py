@@ -88,7 +88,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--json", metavar="FILE", help="write all figures to this file, too")
     add("--plots", metavar="FOLDER", help="draw plots (PNG) into this folder")
-    add("--quick", action="store_true", help="a rough look in less than a minute")
+    add("--quick", action="store_true", help="a rough look in about a minute")
     add("--only", action="append", choices=SECTIONS, dest="sections", help="only this part")
     add("--operation", action="append", metavar="NAME", dest="operations", help="only this one")
     add("--connections", type=_numbers, metavar="N,...", help="default 1,16,64")

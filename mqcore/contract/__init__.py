@@ -6,11 +6,12 @@ what a store may declare on top, `driver` how the pieces are opened and closed. 
 driver, `mqcore/memory.py`, is the shortest code that keeps every promise.
 """
 
-from . import capabilities, controllers, driver, errors, uri, values
+from . import capabilities, controllers, driver, errors, ids, uri, values
 from .capabilities import *
 from .controllers import *
 from .driver import *
 from .errors import *
+from .ids import *
 from .uri import *
 from .values import *
 
@@ -19,5 +20,6 @@ __all__ += capabilities.__all__
 __all__ += controllers.__all__
 __all__ += driver.__all__
 __all__ += errors.__all__
+__all__ += ids.__all__
 __all__ += uri.__all__
 __all__ += values.__all__

@@ -5,8 +5,6 @@ delays and graces are seconds. A body is bytes that nobody but the two ends look
 """
 
 import json
-import secrets
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -28,7 +26,6 @@ __all__ = [
     "QueueRef",
     "QueueStats",
     "Subscription",
-    "new_id",
 ]
 
 T = TypeVar("T")
@@ -39,17 +36,6 @@ Clock = Callable[[], float]
 Metadata = Mapping[str, Any]
 """A JSON object. It is the user's: a driver stores it whole and never reads a key of it. Who gets
 one from a driver does not change it."""
-
-
-def new_id() -> str:
-    """Make an id for a message, a claim or a subscription.
-
-    32 characters of `[0-9a-f]`: 16 for the time in nanoseconds, then 64 random bits. Ids sort
-    as text by the time they were made, so that an index over them grows at one end.
-    Core makes all ids and drivers store them, which is what makes a repeated call harmless:
-    the same ids say that it is the same call.
-    """
-    return f"{time.time_ns():016x}{secrets.token_hex(8)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 from mqcore.contract import Invalid, MQError, QueueRef
@@ -24,6 +25,7 @@ MAX_DEPTH = 100
 """How deep a document may be nested that is stored as a value, not as opaque text."""
 
 
+@lru_cache(4096)
 def queue_ref(project: str | None, name: str) -> QueueRef:
     """Make a QueueRef of what a user gave. Raises Invalid when either part is not acceptable."""
     if not NAME.fullmatch(name):

@@ -1,6 +1,7 @@
 """What every request must pass before its resource sees it, in the order of spec 2.1."""
 
 import uuid
+from functools import lru_cache
 from typing import Any
 
 import falcon.asgi
@@ -108,10 +109,7 @@ class CallerChecks:
             raise Refusal(MISSING_HEADER, "the header Client-ID is required")
         limits = self._limits
         if limits.client_id_uuid_safe == "strict":
-            try:
-                return uuid.UUID(value).hex
-            except ValueError:
-                raise Refusal(BAD_CLIENT, "the header Client-ID must be a UUID") from None
+            return _uuid(value)
         least, most = limits.min_length_client_id, limits.max_length_client_id
         if not least <= len(value) <= most:
             raise Refusal(
@@ -128,6 +126,14 @@ class CallerChecks:
         if project is None:
             raise Refusal(BAD_PROJECT, "the header X-Project-ID must be text in UTF-8")
         return project
+
+
+@lru_cache(4096)
+def _uuid(value: str) -> str:
+    try:
+        return uuid.UUID(value).hex
+    except ValueError:
+        raise Refusal(BAD_CLIENT, "the header Client-ID must be a UUID") from None
 
 
 def _utf8(value: str | None) -> str | None:

@@ -2,11 +2,10 @@
 
 import logging
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from mqcore.logs import request_id
+from mqcore.logs import new_request_id, request_id
 
 from .errors import INTERNAL, error_document
 from .exchange import Exchange, Receive, Send
@@ -34,7 +33,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         start = time.perf_counter()
-        name = f"req-{uuid.uuid4()}"
+        name = new_request_id()
         request_id.set(name)
         header = (b"x-openstack-request-id", name.encode())
         exchange = Exchange(scope, receive, send, timeout=self._timeout, answer_headers=[header])

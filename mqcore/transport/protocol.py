@@ -1,13 +1,44 @@
 """uvicorn's HTTP/1.1 protocol with bounds on the head of a request and errors as JSON."""
 
 import asyncio
-import uuid
 from typing import Any
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from mqcore.logs import new_request_id
+
 __all__ = ["bounded_protocol"]
+
+
+class _OneWrite:
+    """A transport that sends the head and the body of an answer with one call of the system.
+
+    uvicorn writes them one after the other, and each call costs more than what it writes.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if not self._parts:
+            self._loop.call_soon(self.flush)
+        self._parts.append(data)
+
+    def flush(self) -> None:
+        if self._parts:
+            data = b"".join(self._parts)
+            self._parts.clear()
+            self._transport.write(data)
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 class _BoundedProtocol(HttpToolsProtocol):
@@ -16,13 +47,20 @@ class _BoundedProtocol(HttpToolsProtocol):
     max_head: int
     head_timeout: float
 
+    _out: _OneWrite
+
     _in_head = True
     _head_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        self._out = _OneWrite(transport, self.loop)
+        super().connection_made(self._out)  # type: ignore[arg-type]
         self._start_head_timer()
+
+    def on_response_complete(self) -> None:
+        self._out.flush()
+        super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
@@ -70,8 +108,8 @@ class _BoundedProtocol(HttpToolsProtocol):
         body = msgspec.json.encode({"title": "Bad request", "description": description})
         head = (
             b"content-type: application/json\r\nvary: Accept\r\nconnection: close\r\n"
-            b"x-openstack-request-id: req-%s\r\ncontent-length: %d\r\n\r\n"
-            % (str(uuid.uuid4()).encode(), len(body))
+            b"x-openstack-request-id: %s\r\ncontent-length: %d\r\n\r\n"
+            % (new_request_id().encode(), len(body))
         )
         self.transport.write(STATUS_LINE[status] + head + body)
         self.transport.close()

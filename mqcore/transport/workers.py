@@ -1,9 +1,8 @@
 """The storage threads, and whose job is next.
 
-Handing a job to a sleeping thread costs more than many a job, because the two then fight for the
-interpreter. So jobs go over once in a turn of the event loop, and while they are quick one thread
-does all that wait. When they are slow, as those are that wait for a disk or a network, each goes
-to a thread of its own.
+Waking a thread costs more than many a job, because it then fights with the event loop for the
+interpreter. So while jobs are quick, one thread does all that wait. When they are slow, as those
+are that wait for a disk or a network, each goes to a thread of its own.
 """
 
 import asyncio
@@ -30,7 +29,6 @@ class Workers:
 
     def __init__(self, threads: int) -> None:
         self._loop = asyncio.get_running_loop()
-        self._new: list[tuple[str | None, Job]] = []
         self._turns = _Turns()
         self._lock = threading.Lock()
         self._awake = 0
@@ -49,24 +47,16 @@ class Workers:
 
     def put(self, project: str | None, job: Job) -> None:
         """Have the job done. Projects take turns, and within a project the oldest is first."""
-        if not self._new:
-            self._loop.call_soon(self._hand_over)
-        self._new.append((project, job))
-
-    def _hand_over(self) -> None:
         with self._lock:
-            for project, job in self._new:
-                self._turns.put(project, job)
-            if self._usual < QUICK:
-                wanted = 0 if self._awake else 1
-            else:
-                wanted = min(len(self._turns), len(self._threads) - self._awake)
-            self._awake += wanted
-        self._new.clear()
-        for _ in range(wanted):
+            self._turns.put(project, job)
+            most = 1 if self._usual < QUICK else len(self._threads)
+            wake = self._awake < most
+            self._awake += wake
+        if wake:
             self._wake.put(True)
         if self._watched is None:
-            self._watch()
+            self._watched = self._taken
+            self._loop.call_later(PATIENCE, self._watch)
 
     def _watch(self) -> None:
         """Wake another thread when jobs wait and those that are awake finish nothing."""
@@ -108,7 +98,7 @@ class Workers:
 
     async def close(self) -> None:
         """Do what waits, then end the threads."""
-        while self._new or len(self._turns):
+        while len(self._turns):
             await asyncio.sleep(0.001)
         for _ in self._threads:
             self._wake.put(False)
