@@ -13,13 +13,14 @@ from mqcore.contract import Clock, Driver, MQError
 from .claims import ClaimService, NewClaim
 from .health import health_report
 from .limits import MIN_TTL, ServiceLimits
-from .messages import MessageService, Notifier, Post, Posting
+from .messages import BulkDelete, MessageService, Notifier, Post, Posting
 from .queues import QueueService
 from .subscriptions import SubscriptionService
 from .validation import queue_ref
 
 __all__ = [
     "MIN_TTL",
+    "BulkDelete",
     "ClaimService",
     "MessageService",
     "NewClaim",

@@ -14,6 +14,8 @@ from mqcore.contract import (
     Message,
     MQError,
     NewMessage,
+    NotFound,
+    NotPermitted,
     NotSupported,
     Page,
     QueueNotFound,
@@ -28,7 +30,7 @@ from .queues import QueueService
 from .rules import QueueRules
 from .validation import check_count, check_number, only
 
-__all__ = ["MessageService", "Notifier", "Post", "Posting"]
+__all__ = ["BulkDelete", "MessageService", "Notifier", "Post", "Posting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,14 @@ class Post:
     messages: Sequence[Posting]
     client: str | None = None
     size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BulkDelete:
+    """One user's request to delete several messages. `claim_ids` count only where configured."""
+
+    ids: Sequence[str]
+    claim_ids: Sequence[str] = ()
 
 
 class Notifier(Protocol):
@@ -198,14 +208,33 @@ class MessageService:
         be held by one of them, and one that is not leaves all in place. Raises Invalid, and in
         that case MessageNotClaimedBy or ClaimNotFound.
         """
-        check_count("ids", len(ids), self._limits.max_messages_per_page)
-        by_claim = self._limits.message_delete_with_claim_id
-        if by_claim and not claim_ids:
-            raise Invalid("claim_ids is required: this server deletes claimed messages only")
-        handles = [Handle(i, tuple(claim_ids), force=not by_claim) for i in ids]
-        for error in self._driver.messages.delete(queue, handles, all_or_nothing=by_claim):
-            if error:
-                raise error
+        only(self.bulk_delete_many(queue, [BulkDelete(ids, claim_ids)]))
+
+    def bulk_delete_many(
+        self, queue: QueueRef, requests: Sequence[BulkDelete]
+    ) -> Sequence[MQError | None]:
+        """Serve several bulk deletes, each with its own result, in one call if no claim counts."""
+        if self._limits.message_delete_with_claim_id:
+            return [self._delete_by_claim(queue, one) for one in requests]
+        for one in requests:
+            self._check_ids(one)
+        handles = [Handle(i, force=True) for one in requests for i in one.ids]
+        results = iter(self._driver.messages.delete(queue, handles))
+        return [next(filter(None, [next(results) for _ in one.ids]), None) for one in requests]
+
+    def _delete_by_claim(self, queue: QueueRef, request: BulkDelete) -> MQError | None:
+        try:
+            self._check_ids(request)
+            if not request.claim_ids:
+                return Invalid("claim_ids is required: this server deletes claimed messages only")
+            handles = [Handle(i, tuple(request.claim_ids)) for i in request.ids]
+            self._driver.messages.delete(queue, handles, all_or_nothing=True)
+        except (Invalid, NotFound, NotPermitted) as error:
+            return error
+        return None
+
+    def _check_ids(self, request: BulkDelete) -> None:
+        check_count("ids", len(request.ids), self._limits.max_messages_per_page)
 
     def pop(self, queue: QueueRef, limit: int) -> tuple[Message, ...]:
         """Take up to `limit` claimable messages out for good, oldest first. Raises Invalid."""

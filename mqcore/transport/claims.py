@@ -5,13 +5,13 @@ import logging
 import falcon.asgi
 import msgspec
 
-from mqcore.contract import Claim, QueueRef
+from mqcore.contract import QueueRef
 from mqcore.service import NewClaim, Service
 
 from . import query
 from .body import SMALL_BODY, decode, read_body
 from .bridge import Bridge
-from .render import MessageView, Renderer, queue_path, write
+from .render import Renderer, queue_path, write
 from .request import Request, Resource
 
 __all__ = ["ClaimItem", "Claims"]
@@ -51,12 +51,8 @@ class Claims(Resource):
         if claim is None:
             resp.status = 204
             return
-        write(resp, {"messages": _messages(self._render, queue, claim)}, 201)
+        write(resp, {"messages": self._render.messages(queue, claim.messages)}, 201)
         resp.set_header("Location", f"{queue_path(queue)}/claims/{claim.id}")
-
-
-def _messages(render: Renderer, queue: QueueRef, claim: Claim) -> list[MessageView]:
-    return [render.message(queue, message, claim.id) for message in claim.messages]
 
 
 class ClaimItem(Resource):
@@ -76,7 +72,7 @@ class ClaimItem(Resource):
             "age": self._service.age(claim.renewed_at),
             "ttl": claim.ttl,
             "href": f"{queue_path(queue)}/claims/{claim.id}",
-            "messages": _messages(self._render, queue, claim),
+            "messages": self._render.messages(queue, claim.messages),
         }
         write(resp, document)
 

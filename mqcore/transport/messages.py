@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from mqcore.contract import ClaimNotFound, QueueRef
-from mqcore.service import Post, Posting, Service
+from mqcore.service import BulkDelete, Post, Posting, Service
 
 from . import query
 from .body import decode, decode_document, read_body
@@ -130,7 +130,9 @@ class Messages(Resource):
             await self._pop(resp, queue, pop, claim_ids)
             return
         try:
-            await self._bridge.run(queue.project, self._messages.bulk_delete, queue, ids, claim_ids)
+            await self._bridge.merged(
+                "bulk delete", queue, self._messages.bulk_delete_many, BulkDelete(ids, claim_ids)
+            )
         except ClaimNotFound as error:
             raise Refusal(BAD_CLAIM, str(error)) from None
         resp.status = 204
@@ -156,7 +158,7 @@ class MessageItem(Resource):
         self, req: Request, resp: falcon.asgi.Response, queue: QueueRef, message_id: str
     ) -> None:
         message = await self._bridge.run(queue.project, self._messages.get, queue, message_id)
-        write(resp, self._render.message(queue, message, message.claim_id))
+        write(resp, self._render.message(queue, message))
 
     async def on_delete(
         self, req: Request, resp: falcon.asgi.Response, queue: QueueRef, message_id: str

@@ -55,23 +55,29 @@ class Renderer:
 
     def __init__(self, service: Service) -> None:
         self._age = service.age
+        self._clock = service.clock
 
-    def message(self, queue: QueueRef, message: Message, claim_id: str | None) -> MessageView:
-        href = f"{queue_path(queue)}/messages/{message.id}"
-        if claim_id:
-            # The only parameter: clients take what follows the "=" (spec 9.2 K3).
-            href = f"{href}?claim_id={claim_id}"
-        return MessageView(
-            message.id,
-            href,
-            message.ttl,
-            self._age(message.posted_at),
-            msgspec.Raw(message.body),
-            message.checksum or UNSET,
-        )
+    def message(self, queue: QueueRef, message: Message) -> MessageView:
+        return self.messages(queue, [message])[0]
 
     def messages(self, queue: QueueRef, messages: Iterable[Message]) -> list[MessageView]:
-        return [self.message(queue, message, message.claim_id) for message in messages]
+        """The messages as of one moment, each with its claim in the link while one holds it."""
+        now = self._clock()
+        path = f"{queue_path(queue)}/messages/"
+        return [
+            MessageView(
+                message.id,
+                # The only parameter: clients take what follows the "=" (spec 9.2 K3).
+                f"{path}{message.id}?claim_id={message.claim_id}"
+                if message.claim_id
+                else path + message.id,
+                message.ttl,
+                max(0, int(now - message.posted_at)),
+                msgspec.Raw(message.body),
+                message.checksum or UNSET,
+            )
+            for message in messages
+        ]
 
     def popped(self, message: Message) -> PoppedView:
         return PoppedView(
