@@ -1,14 +1,14 @@
 """The storage threads, and whose job is next.
 
-Waking a thread costs more than many a job, because it then fights with the event loop for the
-interpreter. So while jobs are quick, one thread does all that wait. When they are slow, as those
-are that wait for a disk or a network, each goes to a thread of its own.
+Threads that have work fight for the interpreter, each other's and the event loop's. So while the
+processor is the limit, two threads do all that waits. While it is not, because jobs wait for a
+disk or a network, each job goes to a thread of its own.
 """
 
 import asyncio
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from queue import SimpleQueue
 
@@ -18,8 +18,12 @@ Finish = Callable[[], None]
 Job = Callable[[], Finish]
 """Runs on a storage thread, never raises, and returns what to do then on the event loop."""
 
-QUICK = 0.0005
-"""Jobs that usually take less (seconds) are not worth a thread each."""
+FEW = 2
+"""The threads at work while the processor is the limit: one may wait while the other reads."""
+SATURATED = 0.9
+"""How much of a processor this process uses when that is the limit."""
+LOOK = 0.01
+"""How often (seconds) this is looked at, at the most."""
 PATIENCE = 0.001
 """How long (seconds) jobs wait for a busy thread that finishes nothing, before another wakes."""
 
@@ -29,11 +33,13 @@ class Workers:
 
     def __init__(self, threads: int) -> None:
         self._loop = asyncio.get_running_loop()
-        self._turns = _Turns()
+        self._turns = _Turns(threads - threads // 4)
         self._lock = threading.Lock()
         self._awake = 0
         self._taken = 0
-        self._usual = 0.0
+        self._most = threads
+        self._looked = self._loop.time()
+        self._used = time.process_time()
         self._watched: int | None = None
         self._wake: SimpleQueue[bool] = SimpleQueue()
         self._done: deque[Finish] = deque()
@@ -47,16 +53,25 @@ class Workers:
 
     def put(self, project: str | None, job: Job) -> None:
         """Have the job done. Projects take turns, and within a project the oldest is first."""
+        self._look()
         with self._lock:
             self._turns.put(project, job)
-            most = 1 if self._usual < QUICK else len(self._threads)
-            wake = self._awake < most
+            wake = self._awake < self._most
             self._awake += wake
         if wake:
             self._wake.put(True)
         if self._watched is None:
             self._watched = self._taken
             self._loop.call_later(PATIENCE, self._watch)
+
+    def _look(self) -> None:
+        """See whether the processor is the limit."""
+        now = self._loop.time()
+        if now > self._looked + LOOK:
+            used = time.process_time()
+            saturated = used - self._used > SATURATED * (now - self._looked)
+            self._most = min(FEW, len(self._threads)) if saturated else len(self._threads)
+            self._looked, self._used = now, used
 
     def _watch(self) -> None:
         """Wake another thread when jobs wait and those that are awake finish nothing."""
@@ -72,23 +87,24 @@ class Workers:
 
     def _work(self) -> None:
         while self._wake.get():
-            while job := self._take():
-                start = time.perf_counter()
+            while taken := self._take():
+                project, job = taken
                 self._done.append(job())
-                self._usual += (time.perf_counter() - start - self._usual) / 8
                 if not self._told:
                     self._told = True
                     self._loop.call_soon_threadsafe(self._finish)
+                with self._lock:
+                    self._turns.ended(project)
 
-    def _take(self) -> Job | None:
-        """The next job; None when there is none and the thread goes to sleep."""
+    def _take(self) -> tuple[str | None, Job] | None:
+        """The next job; None when there is none for this thread, which goes to sleep then."""
         with self._lock:
-            job = self._turns.pop()
-            if job is None:
+            taken = None if self._awake > self._most else self._turns.pop()
+            if taken is None:
                 self._awake -= 1
             else:
                 self._taken += 1
-            return job
+            return taken
 
     def _finish(self) -> None:
         # Cleared first: a thread that adds to `_done` from here on wakes the loop again.
@@ -108,11 +124,17 @@ class Workers:
 
 
 class _Turns:
-    """Jobs of several projects; `pop` goes round the projects."""
+    """Jobs of several projects; `pop` goes round the projects.
 
-    def __init__(self) -> None:
+    It leaves out those that have `most` jobs running: so one whose jobs hang does not take all
+    threads from the others.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._jobs: dict[str | None, deque[Job]] = {}
         self._next: deque[str | None] = deque()
+        self._running: Counter[str | None] = Counter()
         self._size = 0
 
     def __len__(self) -> int:
@@ -127,15 +149,25 @@ class _Turns:
             jobs.append(job)
         self._size += 1
 
-    def pop(self) -> Job | None:
-        if not self._next:
-            return None
-        project = self._next.popleft()
-        jobs = self._jobs[project]
-        job = jobs.popleft()
-        if jobs:
-            self._next.append(project)
-        else:
-            del self._jobs[project]
-        self._size -= 1
-        return job
+    def pop(self) -> tuple[str | None, Job] | None:
+        for _ in range(len(self._next)):
+            project = self._next.popleft()
+            if self._running[project] >= self._most:
+                self._next.append(project)
+                continue
+            jobs = self._jobs[project]
+            job = jobs.popleft()
+            if jobs:
+                self._next.append(project)
+            else:
+                del self._jobs[project]
+            self._running[project] += 1
+            self._size -= 1
+            return project, job
+        return None
+
+    def ended(self, project: str | None) -> None:
+        """A job of the project is done."""
+        self._running[project] -= 1
+        if not self._running[project]:
+            del self._running[project]

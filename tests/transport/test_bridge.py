@@ -211,12 +211,25 @@ def test_quick_jobs_behind_one_that_hangs_are_done_by_another_thread() -> None:
     on_a_bridge(test)
 
 
+def test_a_project_whose_jobs_hang_leaves_threads_to_others() -> None:
+    async def test(bridge: Bridge) -> None:
+        gate = threading.Event()
+        hang = [asyncio.create_task(bridge.run("p", gate.wait, 10)) for _ in range(20)]
+        await asyncio.sleep(0)
+        assert await bridge.run("other", divmod, 7, 2) == (3, 1)
+        assert await bridge.run(None, divmod, 7, 2) == (3, 1)
+        gate.set()
+        assert all(await asyncio.gather(*hang))
+
+    on_a_bridge(test, threads=4)
+
+
 def test_slow_jobs_run_side_by_side() -> None:
     async def test(bridge: Bridge) -> None:
         meet = threading.Barrier(4, timeout=10)
         for _ in range(5):
             await bridge.run("p", time.sleep, 0.005)
-        await asyncio.gather(*(bridge.run("p", meet.wait) for _ in range(4)))
+        await asyncio.gather(*(bridge.run(f"p{n}", meet.wait) for n in range(4)))
 
     on_a_bridge(test, threads=4)
 
