@@ -66,6 +66,14 @@ class Server:
         assert answer.status_code in (201, 204), answer.text
         return list(answer.json()["messages"]) if answer.status_code == 201 else []
 
+    def claim_and_release(self, queue: str = "q") -> bool:
+        """Whether there is something to claim."""
+        answer = self.http.post(f"/queues/{queue}/claims", json={})
+        if answer.status_code == 204:
+            return False
+        self.http.delete(answer.headers["Location"].removeprefix("/v2"))
+        return True
+
     def raw(self, data: bytes) -> bytes:
         """Send bytes on a new connection and return what comes back until it is closed."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as conn:

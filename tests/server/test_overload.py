@@ -1,0 +1,133 @@
+"""More than the store can take, and clients that take without giving: others are still served."""
+
+import json
+import socket
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+
+from .conftest import HEADERS, StartServer, until
+
+HEAD = b"".join(f"{k}: {v}\r\n".encode() for k, v in HEADERS.items())
+OTHER = {**HEADERS, "X-Project-ID": "other"}
+
+
+def request(line: str, body: bytes = b"", *more: bytes) -> bytes:
+    length = b"Content-Length: %d\r\n" % len(body)
+    return (
+        line.encode()
+        + b" HTTP/1.1\r\nHost: x\r\n"
+        + HEAD
+        + b"".join(more)
+        + length
+        + b"\r\n"
+        + body
+    )
+
+
+def posting(body: object) -> bytes:
+    return json.dumps({"messages": [{"body": body, "ttl": 600}]}).encode()
+
+
+@contextmanager
+def stalled(path: Path) -> Iterator[None]:
+    """Another program holds SQLite's write lock."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+def test_a_stalled_store_refuses_more_than_may_wait_and_loses_nothing(
+    start: StartServer, tmp_path: Path
+) -> None:
+    limits = {"MAX_WAITING": "30", "MAX_WAITING_PER_PROJECT": "20"}
+    server = start(env={f"MQCORE_DRIVERS_TRANSPORT_WSGI_{k}": v for k, v in limits.items()})
+    server.post("warm", queue="other")
+    clients = 60
+    statuses: Counter[int] = Counter()
+
+    def post(n: int) -> None:
+        answer = httpx.post(
+            f"http://127.0.0.1:{server.port}/v2/queues/q{n % 20}/messages",
+            headers=HEADERS,
+            content=posting(n),
+            timeout=30,
+        )
+        statuses[answer.status_code] += 1
+        if answer.status_code == 503:
+            assert answer.headers["Retry-After"]
+            assert "of this project" in answer.json()["description"]
+
+    with ThreadPoolExecutor(clients) as pool:
+        with stalled(tmp_path / "q.db"):
+            jobs = [pool.submit(post, n) for n in range(clients)]
+            until(lambda: statuses[503] == clients - 20, 4)
+            # Another project has room and a thread, and reading needs no lock.
+            listed = server.http.get("/queues/other/messages", headers=OTHER)
+            assert listed.status_code == 200
+            assert not statuses[201]
+        for job in jobs:
+            job.result(30)
+    assert statuses == {201: 20, 503: clients - 20}
+    totals = [server.http.get(f"/queues/q{n}/stats") for n in range(20)]
+    stored = [one.json()["messages"]["total"] for one in totals if one.status_code == 200]
+    assert sum(stored) == 20
+    server.post("recovered")
+
+
+def test_slow_heads_and_bodies_do_not_hinder_others(start: StartServer) -> None:
+    server = start("--uri", "memory://")
+    post = request("POST /v2/queues/q/messages", posting("slow"))
+    with ExitStack() as stack:
+        for n in range(200):
+            slow = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            slow.sendall(post[: len(post) - 5] if n % 2 else post[:50])
+        ids = server.post(1, 2, 3)
+        assert len(server.claim()) == len(ids)
+
+
+def test_connections_that_come_and_go_leave_nothing_behind(start: StartServer) -> None:
+    server = start("--uri", "memory://")
+    server.post("before")
+    process = psutil.Process(server.process.pid)
+    before = process.num_fds()
+    halves = [b"", b"GET /v2/pi", request("POST /v2/queues/q/messages", posting("x"))[:-3]]
+    for n in range(600):
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            connection.sendall(halves[n % 3])
+    until(lambda: process.num_fds() <= before)
+    assert [message["body"] for message in server.claim()] == ["before"]
+    assert "Traceback" not in server.log()
+
+
+def test_who_closes_its_half_of_the_connection_has_left(start: StartServer) -> None:
+    """Its claim may be made, and is released then."""
+    server = start()
+    server.post("one")
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+            connection.sendall(request("POST /v2/queues/q/claims", b'{"ttl": 600}'))
+            connection.shutdown(socket.SHUT_WR)
+            answer = connection.recv(65536)
+        if answer.startswith(b"HTTP/1.1 201"):  # it was quicker; so we release it
+            location = answer.partition(b"Location: ")[2] or answer.partition(b"location: ")[2]
+            server.http.delete(location.split(b"\r\n")[0].decode().removeprefix("/v2"))
+        until(server.claim_and_release, 10)
+
+
+def test_pipelined_posts_are_stored_in_order(start: StartServer) -> None:
+    server = start()
+    posts = [request("POST /v2/queues/q/messages", posting(n)) for n in range(50)]
+    last = request("GET /v2/ping", b"", b"Connection: close\r\n")
+    assert server.raw(b"".join(posts) + last).count(b"HTTP/1.1 201") == 50
+    found: list[int] = []
+    while claimed := server.claim():
+        found += [message["body"] for message in claimed]
+    assert found == list(range(50))
