@@ -182,9 +182,11 @@ FAULTS = {
     "NotDurable": "TestDurability::test_everything_is_there_after_all_handles_were_closed",
     "NumbersAreFloats": "TestHostileMetadata::test_metadata_comes_back_however_hostile",
     "PostDoubles": "TestRepeats::test_a_repeated_post_stores_nothing_again",
+    "PurgeWalks": "TestCost::test_no_call_costs_more_when_more_messages_lie_there",
     "RemembersIds": "TestStateMachine::test_messages_and_claims_answer_as_the_model_does",
     "StatsDrift": "TestRepeats::test_repeats_are_counted_once",
     "StopsFiltering": "TestOrder::test_a_delayed_message_behind_a_free_one_stays_hidden",
+    "TenMakeAWalk": "TestCost::test_no_call_costs_more_when_more_messages_lie_there",
     "TornBatch": "TestRaces::test_a_batch_appears_at_one_moment",
     "BatchInPieces": "TestOrderBesideOthers::test_nothing_comes_between_the_messages_of_a_batch",
     "DeleteLooksFirst": (

@@ -37,9 +37,11 @@ __all__ = [
     "NotDurable",
     "NumbersAreFloats",
     "PostDoubles",
+    "PurgeWalks",
     "RemembersIds",
     "StatsDrift",
     "StopsFiltering",
+    "TenMakeAWalk",
     "TornBatch",
     "TrimsIds",
 ]
@@ -104,6 +106,26 @@ class ClaimScans(memory._Claims):
             for _row in box.rows(*memory.ALL) if box else ():
                 pass
             return super().claim(queue, requests)
+
+
+class TenMakeAWalk(memory._Messages):
+    """Finds one message by its id, and several by going through the queue."""
+
+    def get_many(self, queue: QueueRef, ids: Sequence[str]) -> tuple[Message, ...]:
+        with self._box(queue) as (box, _):
+            for _row in box.rows(*memory.ALL) if box and len(ids) > 1 else ():
+                pass
+            return super().get_many(queue, ids)
+
+
+class PurgeWalks(memory._Messages):
+    """Removes the messages one by one while the caller waits."""
+
+    def purge(self, queue: QueueRef) -> None:
+        with self._box(queue) as (box, _):
+            for row in list(box.rows(*memory.ALL)) if box else ():
+                box.remove(row)  # type: ignore[union-attr]
+            super().purge(queue)
 
 
 class FilterAfterLimit(memory._Messages):
