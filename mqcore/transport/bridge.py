@@ -8,8 +8,7 @@ for company: a request that finds no call in flight goes at once (design.md, sec
 import asyncio
 import contextvars
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
@@ -74,9 +73,12 @@ class Bridge:
                 return lambda error=error: _fail(answer, error)  # type: ignore[misc]
             return lambda: _answer(answer, result)
 
-        with self._place(project):
+        self._enter(project)
+        try:
             self._workers.put(project, job)
             return await answer
+        finally:
+            self._leave(project)
 
     async def merged(
         self,
@@ -94,7 +96,8 @@ class Bridge:
         """
         answer: asyncio.Future[T] = self._loop.create_future()
         waiting = _Waiting(request, answer, contextvars.copy_context())
-        with self._place(queue.project):
+        self._enter(queue.project)
+        try:
             lane = self._lanes.get((kind, queue))
             if lane is None:
                 self._lanes[kind, queue] = deque((waiting,))
@@ -102,10 +105,11 @@ class Bridge:
             else:
                 lane.append(waiting)
             return await answer
+        finally:
+            self._leave(queue.project)
 
-    @contextmanager
-    def _place(self, project: str | None) -> Iterator[None]:
-        """A place among those that wait. Raises Refusal when there is none."""
+    def _enter(self, project: str | None) -> None:
+        """Take a place among those that wait. Raises Refusal when there is none."""
         if project is not None:
             if self._all_waiting >= self._max_waiting:
                 raise _busy("too many requests wait for the storage")
@@ -113,13 +117,12 @@ class Bridge:
                 raise _busy("too many requests of this project wait for the storage")
         self._all_waiting += 1
         self._waiting[project] += 1
-        try:
-            yield
-        finally:
-            self._all_waiting -= 1
-            self._waiting[project] -= 1
-            if not self._waiting[project]:
-                del self._waiting[project]
+
+    def _leave(self, project: str | None) -> None:
+        self._all_waiting -= 1
+        self._waiting[project] -= 1
+        if not self._waiting[project]:
+            del self._waiting[project]
 
     def _send(self, key: tuple[str, QueueRef], many: Callable[..., Sequence[Any]]) -> None:
         """Have what waits in the lane served by one call, and then what came meanwhile."""
