@@ -148,14 +148,15 @@ async def _work(settings: Settings, listener: socket.socket, *, announce: bool) 
 
 
 def _relax_collector() -> None:
-    """Have Python look for cycles of garbage less often, and not in what lives for ever.
+    """Have Python look for cycles of garbage where they may be: among what is young.
 
-    Requests leave few cycles, and each look stops all threads: by default it took an eighth of
-    the time of a post, and made the slowest of a hundred wait twice as long.
+    Requests leave few cycles, and a look at everything stops all threads, the longer the more a
+    store in memory holds: with the defaults it took an eighth of the time of a post, and made the
+    slowest of a hundred wait four times as long.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(5_000, 5, 1000)
 
 
 class _Workers:
