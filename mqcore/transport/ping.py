@@ -2,10 +2,11 @@
 
 import logging
 import uuid
+from collections.abc import Sequence
 
 import falcon.asgi
 
-from mqcore.contract import MQError
+from mqcore.contract import MQError, QueueRef
 from mqcore.service import Service
 
 from .bridge import Bridge
@@ -17,6 +18,9 @@ __all__ = ["Health", "Ping"]
 
 log = logging.getLogger(__name__)
 
+NOWHERE = QueueRef(None, "")
+"""Where pings go: no queue of a user is there."""
+
 
 class Ping(Resource):
     def __init__(self, service: Service, bridge: Bridge) -> None:
@@ -25,12 +29,17 @@ class Ping(Resource):
 
     async def on_get(self, req: Request, resp: falcon.asgi.Response) -> None:
         try:
-            await self._bridge.run(None, self._service.ping)
+            await self._bridge.merged("ping", NOWHERE, self._ping, None)
         except MQError as error:
             log.warning("the storage does not answer a ping: %s", error)
             resp.status = 503
         else:
             resp.status = 204
+
+    def _ping(self, _: QueueRef, requests: Sequence[None]) -> Sequence[None]:
+        """Ask the store once for all that wait for the answer."""
+        self._service.ping()
+        return requests
 
     async def on_head(self, req: Request, resp: falcon.asgi.Response) -> None:
         """Says that the server runs; does not ask the store."""

@@ -51,6 +51,7 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     _in_head = True
     _head_bytes = 0
+    _head_began = 0.0
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -69,7 +70,7 @@ class _BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         was_in_head = self._in_head
         super().data_received(data)
-        if self._in_head and was_in_head and self._head_timer:
+        if self._in_head and was_in_head and not self.transport.is_closing():
             self._head_bytes += len(data)
             if self._head_bytes > self.max_head:
                 self._refuse(431, f"the head of a request takes at most {self.max_head} bytes")
@@ -78,25 +79,31 @@ class _BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._in_head = True
         self._head_bytes = 0
-        if self._head_timer is None:
-            self._start_head_timer()
+        self._start_head_timer()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._stop_head_timer()
         super().on_headers_complete()
 
     def _start_head_timer(self) -> None:
-        self._head_timer = self.loop.call_later(self.head_timeout, self._head_is_late)
+        """Note when the head began. One timer serves the heads of many requests."""
+        self._head_began = self.loop.time()
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(self.head_timeout, self._check_head)
 
     def _stop_head_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
-    def _head_is_late(self) -> None:
+    def _check_head(self) -> None:
         self._head_timer = None
-        if not self.transport.is_closing():
+        if not self._in_head or self.transport.is_closing():
+            return
+        left = self._head_began + self.head_timeout - self.loop.time()
+        if left > 0:
+            self._head_timer = self.loop.call_later(left, self._check_head)
+        else:
             self._refuse(408, f"send the head of a request within {self.head_timeout:g} seconds")
 
     def send_400_response(self, msg: str) -> None:
