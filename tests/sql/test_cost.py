@@ -1,11 +1,12 @@
 """Nothing that traffic does may walk over what lies in the queue."""
 
 import sqlite3
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
+import pytest
 from mqcore_sql.driver import SqlDriver, open_driver
-from sqlalchemy import Engine, event
 
 from mqcore.conformance import Clock
 from mqcore.contract import (
@@ -74,21 +75,39 @@ def use_everything(driver: SqlDriver, clock: Clock) -> None:
     driver.collect()
 
 
-def test_every_statement_finds_its_rows_by_an_index(path: Path, clock: Clock) -> None:
-    used: dict[str, Any] = {}
+class Noting(sqlite3.Cursor):
+    """Keeps each statement that is run, with parameters that it was run with."""
 
-    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *rest: Any) -> None:
-        many = rest[-1]
-        used[statement] = parameters[0] if many else parameters
+    used: ClassVar[dict[str, Any]] = {}
 
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
+    def execute(self, sql: str, parameters: Any = (), /) -> Self:
+        self.used[sql] = parameters
+        return super().execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Any, /) -> Self:
+        self.used[sql] = parameters[0]
+        return super().executemany(sql, parameters)
+
+
+class Noted(sqlite3.Connection):
+    def cursor(self, _factory: Any = None) -> Any:
+        return super().cursor(Noting)
+
+
+def test_every_statement_finds_its_rows_by_an_index(
+    path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Noted))
         driver = open_driver(f"sqlite:///{path}", clock=clock)
-        used.clear()
+        Noting.used.clear()
         use_everything(driver, clock)
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
     driver.close()
+    used = {
+        sql: parameters
+        for sql, parameters in Noting.used.items()
+        if not sql.startswith(("BEGIN", "PRAGMA"))
+    }
     wasteful = []
     with sqlite3.connect(path) as connection:
         for statement, parameters in used.items():

@@ -9,6 +9,7 @@ from random import Random
 import pytest
 from mqcore_sql import schema, tally
 from mqcore_sql.driver import SqlDriver
+from mqcore_sql.statements import Database
 from sqlalchemy import create_engine
 
 from mqcore.conformance import Clock
@@ -17,7 +18,9 @@ from mqcore.contract import (
     ClaimRequest,
     DeadLetter,
     Handle,
+    Invalid,
     MetadataConflict,
+    NewMessage,
     NewSubscription,
     QueueRef,
     new_id,
@@ -143,6 +146,7 @@ def test_counts_are_those_of_a_plain_count(seed: int, tmp_path: Path) -> None:
     schema.metadata.create_all(engine)
     now, ends = random.randrange(2**31), list[int]()
     with engine.connect() as connection, connection.begin():
+        db = Database(connection)
         for _ in range(60):
             counts = tally.Tally()
             for _ in range(20):
@@ -152,12 +156,12 @@ def test_counts_are_those_of_a_plain_count(seed: int, tmp_path: Path) -> None:
                 gone = random.randrange(len(ends))
                 if ends[gone] > now:
                     counts.add(1, tally.LIVE, ends.pop(gone), -1)
-            counts.flush(connection)
+            counts.flush(db)
             now += random.choice([0, 1, 7, 64, 4095, 10_000, 300_000])
             alive = sum(end > now for end in ends)
-            assert tally.count(connection, 1, now) == (alive, 0)
-            tally.prune(connection, 1, tally.LIVE, now, 10)
-            assert tally.count(connection, 1, now) == (alive, 0)
+            assert tally.count(db, 1, now) == (alive, 0)
+            tally.prune(db, 1, tally.LIVE, now, 10)
+            assert tally.count(db, 1, now) == (alive, 0)
     engine.dispose()
 
 
@@ -203,6 +207,14 @@ def test_text_and_numbers_that_the_database_cannot_hold_name_nothing(driver: Sql
     held = claim(driver, 1)
     (refused,) = driver.messages.delete(QUEUE, [Handle(held[0], (odd,))])
     assert refused is not None
+
+
+@pytest.mark.parametrize("odd", ["a\0b", "\ud800"])
+def test_an_id_that_could_not_be_looked_up_is_refused(odd: str, driver: SqlDriver) -> None:
+    with pytest.raises(Invalid):
+        driver.messages.post(QUEUE, [NewMessage(odd, b"1", DAY)])
+    with pytest.raises(Invalid):
+        driver.claims.claim(QUEUE, [ClaimRequest(odd, 1, 60, 0)])
 
 
 def test_a_batch_larger_than_one_statement(driver: SqlDriver) -> None:

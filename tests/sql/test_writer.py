@@ -10,6 +10,7 @@ from mqcore_sql import dialect, migrate
 from mqcore_sql.errors import translate
 from mqcore_sql.schema import graves
 from mqcore_sql.session import Work
+from mqcore_sql.statements import Statement
 from mqcore_sql.writer import Job, Writer
 from sqlalchemy import event, select
 
@@ -17,6 +18,9 @@ from mqcore.conformance import Clock
 from mqcore.contract import Closed, QueueNotFound, Unavailable
 
 from .conftest import QUEUE
+
+INSERT = Statement(graves.insert())
+READ = Statement(select(graves.c.queue_id))
 
 
 class Bench:
@@ -56,7 +60,7 @@ class Bench:
 
     def stored(self) -> set[int]:
         def read(work: Work) -> set[int]:
-            return set(work.connection.execute(select(graves.c.queue_id)).scalars())
+            return set(work.db.column(READ, {}))
 
         return self.writer.run(read)
 
@@ -72,7 +76,7 @@ def bench(path: Path, clock: Clock) -> Iterator[Bench]:
 
 def insert(number: int) -> Callable[[Work], int]:
     def job(work: Work) -> int:
-        work.connection.execute(graves.insert(), {"queue_id": number})
+        work.db.run(INSERT, {"queue_id": number})
         return number
 
     return job
@@ -83,7 +87,7 @@ def refuse(_work: Work) -> None:
 
 
 def break_down(work: Work) -> None:
-    work.connection.execute(graves.insert(), {"queue_id": 99})
+    work.db.run(INSERT, {"queue_id": 99})
     raise ZeroDivisionError
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Row, bindparam, case, insert, select
+from sqlalchemy import bindparam, case, insert, select
 
 from mqcore.contract import (
     Claim,
@@ -23,6 +23,7 @@ from . import dialect, rows, tally
 from .messages import free_messages, reserve
 from .schema import CLAIMED, FREE, bodies, claims, messages
 from .session import Session, Work
+from .statements import Statement
 from .store import Store, find
 
 __all__ = ["Claims"]
@@ -31,13 +32,13 @@ MOST_MOVED = 1000
 """The most messages that one request moves to a dead-letter queue; the next one goes on."""
 
 _here = (claims.c.queue_id == bindparam("q"), claims.c.id == bindparam("c"))
-_GET = select(claims).where(*_here, claims.c.ends_at > bindparam("now"))
-_BY_IDS = select(claims).where(
-    claims.c.queue_id == bindparam("q"), claims.c.id.in_(bindparam("ids", expanding=True))
+_GET = Statement(select(claims).where(*_here, claims.c.ends_at > bindparam("now")))
+_BY_IDS = Statement(
+    select(claims).where(claims.c.queue_id == bindparam("q"), dialect.one_of(claims.c.id, "ids"))
 )
-_INSERT = insert(claims)
-_DELETE = claims.delete().where(*_here)
-_RENEW = (
+_INSERT = Statement(insert(claims))
+_DELETE = Statement(claims.delete().where(*_here))
+_RENEW = Statement(
     claims.update()
     .where(*_here)
     .values(
@@ -49,23 +50,25 @@ _RENEW = (
 )
 
 _those = messages.update().where(
-    messages.c.queue_id == bindparam("q"), messages.c.seq.in_(bindparam("seqs", expanding=True))
+    messages.c.queue_id == bindparam("q"), dialect.one_of(messages.c.seq, "seqs")
 )
-_HOLD = _those.values(
-    state=CLAIMED,
-    visible_at=bindparam("end"),
-    claim_id=bindparam("c"),
-    claim_count=messages.c.claim_count + bindparam("more"),
-    ttl=case(
-        (messages.c.expires_at < bindparam("end"), bindparam("new_ttl")), else_=messages.c.ttl
-    ),
-    expires_at=case(
-        (messages.c.expires_at < bindparam("end"), bindparam("new_expiry")),
-        else_=messages.c.expires_at,
-    ),
+_HOLD = Statement(
+    _those.values(
+        state=CLAIMED,
+        visible_at=bindparam("end"),
+        claim_id=bindparam("c"),
+        claim_count=messages.c.claim_count + bindparam("more"),
+        ttl=case(
+            (messages.c.expires_at < bindparam("end"), bindparam("new_ttl")), else_=messages.c.ttl
+        ),
+        expires_at=case(
+            (messages.c.expires_at < bindparam("end"), bindparam("new_expiry")),
+            else_=messages.c.expires_at,
+        ),
+    )
 )
-_FREE = _those.values(state=FREE, visible_at=0, claim_id=None)
-_MOVE_BODY = (
+_FREE = Statement(_those.values(state=FREE, visible_at=0, claim_id=None))
+_MOVE_BODY = Statement(
     bodies.update()
     .where(bodies.c.queue_id == bindparam("q"), bodies.c.seq == bindparam("s"))
     .values(queue_id=bindparam("new_q"), seq=bindparam("new_s"))
@@ -81,6 +84,7 @@ class Claims(ClaimController):
     ) -> Sequence[Claim | MQError | None]:
         if not requests:
             return []
+        dialect.check_ids(requests)
         return self._store.write(lambda work: _claim(work, queue, requests))
 
     def get(self, queue: QueueRef, claim_id: str) -> Claim:
@@ -95,18 +99,18 @@ class Claims(ClaimController):
         self._store.write(lambda work: _release(work, queue, claim_id))
 
 
-def _live(session: Session, queue: QueueRef, claim_id: str) -> tuple[int, Row[Any]]:
+def _live(session: Session, queue: QueueRef, claim_id: str) -> tuple[int, Any]:
     """The queue's id and the claim. Raises ClaimNotFound."""
     queue_id = find(session, queue) if dialect.storable(claim_id) else None
     if queue_id is not None:
         wanted = {"q": queue_id, "c": claim_id, "now": session.second}
-        claim = session.connection.execute(_GET, wanted).first()
+        claim = session.db.first(_GET, wanted)
         if claim is not None:
             return queue_id, claim
     raise ClaimNotFound(claim_id, queue)
 
 
-def _held(session: Session, queue_id: int, claim: Row[Any]) -> list[Any]:
+def _held(session: Session, queue_id: int, claim: Any) -> list[Any]:
     """The messages that the claim still holds."""
     return [
         row
@@ -115,7 +119,7 @@ def _held(session: Session, queue_id: int, claim: Row[Any]) -> list[Any]:
     ]
 
 
-def _to_claim(session: Session, queue_id: int, claim: Row[Any]) -> Claim:
+def _to_claim(session: Session, queue_id: int, claim: Any) -> Claim:
     held = rows.to_messages(session, queue_id, _held(session, queue_id, claim))
     return Claim(claim.id, claim.ttl, claim.grace, claim.renewed_at, held)
 
@@ -145,11 +149,11 @@ def _known(work: Work, queue_id: int, requests: Sequence[ClaimRequest]) -> dict[
     """The claims that live under the ids of the requests; those that are over are removed."""
     known = {}
     for some in rows.chunks([request.id for request in requests]):
-        for row in work.connection.execute(_BY_IDS, {"q": queue_id, "ids": some}).all():
+        for row in work.db.all(_BY_IDS, {"q": queue_id, "ids": dialect.as_list(some)}):
             if row.ends_at > work.second:
                 known[row.id] = _to_claim(work, queue_id, row)
             else:
-                work.connection.execute(_DELETE, {"q": queue_id, "c": row.id})
+                work.db.run(_DELETE, {"q": queue_id, "c": row.id})
     return known
 
 
@@ -197,7 +201,7 @@ class _Taker:
             "ends_at": work.end(request.ttl),
             "seqs": json.dumps([row.seq for row in chosen]),
         }
-        work.connection.execute(_INSERT, new)
+        work.db.run(_INSERT, new)
         _hold(work, self.queue_id, request, chosen, more=1)
         lives = request.ttl + request.grace
         end = work.end(request.ttl)
@@ -218,7 +222,7 @@ class _Taker:
         """Move the messages to the end of the dead-letter queue."""
         moved = [
             {
-                **row._mapping,
+                **row._asdict(),
                 "queue_id": dead_id,
                 "seq": seq,
                 "ttl": row.ttl if letter.ttl is None else letter.ttl,
@@ -237,7 +241,7 @@ class _Taker:
             if seq in landed
         ]
         if moves:
-            self.work.connection.execute(_MOVE_BODY, moves)
+            self.work.db.run_many(_MOVE_BODY, moves)
         rows.remove(self.work, self.queue_id, spent)
 
 
@@ -255,7 +259,7 @@ def _hold(
         "more": more,
     }
     for some in rows.chunks([row.seq for row in held]):
-        work.connection.execute(_HOLD, {**values, "seqs": some})
+        work.db.run(_HOLD, {**values, "seqs": dialect.as_list(some)})
     extended = [row for row in held if row.expires_at < end]
     for row in extended:
         work.tally.add(queue_id, tally.LIVE, row.expires_at, -1)
@@ -279,7 +283,7 @@ def _renew(work: Work, queue: QueueRef, claim_id: str, ttl: int, grace: int) -> 
         "renewed": work.now,
         "end": work.end(ttl),
     }
-    work.connection.execute(_RENEW, values)
+    work.db.run(_RENEW, values)
 
 
 def _release(work: Work, queue: QueueRef, claim_id: str) -> None:
@@ -290,5 +294,5 @@ def _release(work: Work, queue: QueueRef, claim_id: str) -> None:
     held = _held(work, queue_id, claim)
     work.tally.add(queue_id, tally.CLAIMED, claim.ends_at, -len(held))
     for some in rows.chunks([row.seq for row in held]):
-        work.connection.execute(_FREE, {"q": queue_id, "seqs": some})
-    work.connection.execute(_DELETE, {"q": queue_id, "c": claim_id})
+        work.db.run(_FREE, {"q": queue_id, "seqs": dialect.as_list(some)})
+    work.db.run(_DELETE, {"q": queue_id, "c": claim_id})

@@ -4,11 +4,12 @@ from functools import partial
 
 from sqlalchemy import BigInteger, bindparam, func, literal_column, select
 
-from . import rows, segments, tally
+from . import dialect, rows, segments, tally
 from .schema import claims, graves, messages, subscriptions
 from .schema import segments as runs_table
 from .segments import RUN
 from .session import Work
+from .statements import Statement
 from .store import Store
 
 __all__ = ["collect"]
@@ -17,25 +18,27 @@ STEP = 250
 """The most records that one transaction removes."""
 
 _limit = bindparam("limit", type_=BigInteger)
-_GRAVE = select(graves.c.queue_id).limit(1)
-_CLOSE_GRAVE = graves.delete().where(graves.c.queue_id == bindparam("q"))
-_IN_GRAVE = (
+_GRAVE = Statement(select(graves.c.queue_id).limit(1))
+_CLOSE_GRAVE = Statement(graves.delete().where(graves.c.queue_id == bindparam("q")))
+_IN_GRAVE = Statement(
     select(messages.c.seq)
     .where(messages.c.queue_id == bindparam("q"))
     .order_by(messages.c.seq)
     .limit(_limit)
 )
-_CLAIMS_IN_GRAVE = select(claims.c.id).where(claims.c.queue_id == bindparam("q")).limit(_limit)
-_DELETE_CLAIMS = claims.delete().where(
-    claims.c.queue_id == bindparam("q"), claims.c.id.in_(bindparam("ids", expanding=True))
+_CLAIMS_IN_GRAVE = Statement(
+    select(claims.c.id).where(claims.c.queue_id == bindparam("q")).limit(_limit)
 )
-_ENDED = (
+_DELETE_CLAIMS = Statement(
+    claims.delete().where(claims.c.queue_id == bindparam("q"), dialect.one_of(claims.c.id, "ids"))
+)
+_ENDED = Statement(
     select(claims.c.queue_id, claims.c.id)
     .where(claims.c.ends_at <= bindparam("now"))
     .order_by(claims.c.ends_at)
     .limit(_limit)
 )
-_RUNS = (
+_RUNS = Statement(
     select(runs_table.c.queue_id, runs_table.c.segment)
     .where(
         runs_table.c.level == literal_column("0"),
@@ -49,23 +52,27 @@ _in_run = (
     messages.c.seq >= bindparam("a"),
     messages.c.seq < bindparam("b"),
 )
-_EXPIRED = (
+_EXPIRED = Statement(
     select(messages.c.seq)
     .where(*_in_run, messages.c.expires_at <= bindparam("now"))
     .order_by(messages.c.seq)
     .limit(_limit)
 )
-_BOUNDS = select(func.min(messages.c.expires_at), func.max(messages.c.expires_at)).where(*_in_run)
-_OLD_SUBSCRIPTIONS = (
+_BOUNDS = Statement(
+    select(func.min(messages.c.expires_at), func.max(messages.c.expires_at)).where(*_in_run)
+)
+_OLD_SUBSCRIPTIONS = Statement(
     select(subscriptions.c.project, subscriptions.c.queue, subscriptions.c.id)
     .where(subscriptions.c.expires_at <= bindparam("now"))
     .order_by(subscriptions.c.expires_at)
     .limit(_limit)
 )
-_DELETE_SUBSCRIPTION = subscriptions.delete().where(
-    subscriptions.c.project == bindparam("p"),
-    subscriptions.c.queue == bindparam("name"),
-    subscriptions.c.id == bindparam("i"),
+_DELETE_SUBSCRIPTION = Statement(
+    subscriptions.delete().where(
+        subscriptions.c.project == bindparam("p"),
+        subscriptions.c.queue == bindparam("name"),
+        subscriptions.c.id == bindparam("i"),
+    )
 )
 
 
@@ -83,32 +90,32 @@ def collect(store: Store, limit: int) -> int:
 
 def _empty_grave(work: Work, room: int) -> tuple[int, bool]:
     """Remove rows of a deleted queue; how many, and whether to go on."""
-    queue_id = work.connection.execute(_GRAVE).scalar()
+    queue_id = work.db.value(_GRAVE, {})
     if queue_id is None:
         return 0, False
     here = {"q": queue_id, "limit": room}
-    seqs = work.connection.execute(_IN_GRAVE, here).scalars().all()
+    seqs = work.db.column(_IN_GRAVE, here)
     rows.drop(work, queue_id, seqs)
-    ids = work.connection.execute(_CLAIMS_IN_GRAVE, here).scalars().all()
+    ids = work.db.column(_CLAIMS_IN_GRAVE, here)
     if ids:
-        work.connection.execute(_DELETE_CLAIMS, {"q": queue_id, "ids": ids})
+        work.db.run(_DELETE_CLAIMS, {"q": queue_id, "ids": dialect.as_list(ids)})
     if len(seqs) < room and len(ids) < room:
         work.flush()
-        more_runs = segments.drop(work.connection, queue_id, STEP)
-        more_buckets = tally.drop(work.connection, queue_id, STEP)
+        more_runs = segments.drop(work.db, queue_id, STEP)
+        more_buckets = tally.drop(work.db, queue_id, STEP)
         if not more_runs and not more_buckets:
-            work.connection.execute(_CLOSE_GRAVE, {"q": queue_id})
+            work.db.run(_CLOSE_GRAVE, {"q": queue_id})
     return len(seqs) + len(ids), True
 
 
 def _end_claims(work: Work, room: int) -> tuple[int, bool]:
     """Remove claims that are over. Their messages are free already, see `schema.FREE`."""
-    work.tally.flush(work.connection)
-    ended = work.connection.execute(_ENDED, {"now": work.second, "limit": room}).all()
+    work.tally.flush(work.db)
+    ended = work.db.all(_ENDED, {"now": work.second, "limit": room})
     for queue_id in {row.queue_id for row in ended}:
         ids = [row.id for row in ended if row.queue_id == queue_id]
-        work.connection.execute(_DELETE_CLAIMS, {"q": queue_id, "ids": ids})
-        tally.prune(work.connection, queue_id, tally.CLAIMED, work.second, 2 * STEP)
+        work.db.run(_DELETE_CLAIMS, {"q": queue_id, "ids": dialect.as_list(ids)})
+        tally.prune(work.db, queue_id, tally.CLAIMED, work.second, 2 * STEP)
     return len(ended), len(ended) == room
 
 
@@ -116,28 +123,28 @@ def _drop_expired(work: Work, room: int) -> tuple[int, bool]:
     """Remove expired messages of a few runs and tighten what is known of these runs."""
     work.flush()
     few = {"now": work.second, "limit": STEP // RUN + 1}
-    runs = work.connection.execute(_RUNS, few).all()
+    runs = work.db.all(_RUNS, few)
     gone = 0
     for queue_id, run in runs:
         span = {"q": queue_id, "a": run * RUN, "b": (run + 1) * RUN}
         expired = {**span, "now": work.second, "limit": room}
-        seqs = work.connection.execute(_EXPIRED, expired).scalars().all()
+        seqs = work.db.column(_EXPIRED, expired)
         rows.drop(work, queue_id, seqs)
         gone += len(seqs)
         if len(seqs) == room:
             break
         room -= len(seqs)
-        low, high = work.connection.execute(_BOUNDS, span).one()
-        segments.tighten(work.connection, queue_id, run, low, high)
+        low, high = work.db.one(_BOUNDS, span)
+        segments.tighten(work.db, queue_id, run, low, high)
     for queue_id in {row.queue_id for row in runs}:
-        tally.prune(work.connection, queue_id, tally.LIVE, work.second, 2 * STEP)
+        tally.prune(work.db, queue_id, tally.LIVE, work.second, 2 * STEP)
     return gone, bool(runs)
 
 
 def _drop_subscriptions(work: Work, room: int) -> tuple[int, bool]:
     over = {"now": work.second, "limit": room}
-    found = work.connection.execute(_OLD_SUBSCRIPTIONS, over).all()
+    found = work.db.all(_OLD_SUBSCRIPTIONS, over)
     if found:
         doomed = [{"p": row.project, "name": row.queue, "i": row.id} for row in found]
-        work.connection.execute(_DELETE_SUBSCRIPTION, doomed)
+        work.db.run_many(_DELETE_SUBSCRIPTION, doomed)
     return len(found), len(found) == room

@@ -1,42 +1,47 @@
 """What differs between databases. Everything else in this package is written once for all."""
 
+import json
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import sqlalchemy
 from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
     Engine,
     QueuePool,
-    Row,
     Table,
+    Text,
     Update,
+    bindparam,
     create_engine,
     event,
+    func,
     inspect,
+    select,
 )
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import Insert, insert
 
-from mqcore.contract import Misconfigured
+from mqcore.contract import ClaimRequest, Invalid, Misconfigured, NewMessage
 
 from .errors import is_locked
+from .statements import Database, Statement
 
 __all__ = [
     "ChangeAndRead",
-    "InsertMany",
     "Settings",
+    "as_list",
+    "check_ids",
     "insert_new",
+    "listable",
+    "one_of",
     "reader_engine",
     "share",
     "storable",
@@ -198,6 +203,35 @@ def storable(text: str) -> bool:
     return True
 
 
+def listable(text: str) -> bool:
+    """Whether `as_list` can hold this text: SQLite ends one of JSON where it has a null character.
+
+    It is what ids must be, which are looked up in lists.
+    """
+    return "\0" not in text and storable(text)
+
+
+def check_ids(things: Iterable[NewMessage | ClaimRequest]) -> None:
+    """Raise Invalid for a new thing whose id could not be looked up."""
+    for thing in things:
+        if not listable(thing.id):
+            raise Invalid(f"the database cannot hold the id {thing.id!r}")
+
+
+def one_of(column: Column[Any], name: str) -> ColumnElement[bool]:
+    """Whether the column is in the list that is given under this name, made by `as_list`.
+
+    One parameter, so that the statement is the same for lists of any length.
+    """
+    items = func.json_each(bindparam(name, type_=Text)).table_valued("value")
+    return column.in_(select(items.c.value))
+
+
+def as_list(items: Collection[Any]) -> Any:
+    """Numbers or texts as the parameter of `one_of`."""
+    return json.dumps(list(items))
+
+
 def insert_new(table: Table, unique: Sequence[str]) -> Insert:
     """INSERT that leaves out rows whose `unique` columns are there already."""
     return insert(table).on_conflict_do_nothing(index_elements=unique)
@@ -211,34 +245,14 @@ def upsert(table: Table, changes: Callable[[Any], dict[str, ColumnElement[Any]]]
     )
 
 
-class InsertMany:
-    """An INSERT of many rows, each a dict; `run` returns how many went in.
-
-    Compiled once: for each row of an ordinary executemany, SQLAlchemy spends longer on the
-    parameters than SQLite does on the row.
-    """
-
-    def __init__(self, statement: sqlalchemy.Insert, *columns: Column[Any]) -> None:
-        names = [column.name for column in columns]
-        compiled = statement.compile(dialect=sqlite.dialect(), column_keys=names)
-        self._sql = str(compiled)
-        self._values = itemgetter(*(compiled.positiontup or names))
-
-    def run(self, connection: Connection, rows: Iterable[Mapping[str, Any]]) -> int:
-        values = [self._values(row) for row in rows]
-        return connection.exec_driver_sql(
-            self._sql, values, execution_options={"preserve_rowcount": True}
-        ).rowcount
-
-
 class ChangeAndRead:
     """An UPDATE of one row that answers with columns of the new row; None when there is none."""
 
     def __init__(self, update: Update, *columns: Column[Any]) -> None:
-        self._statement = update.returning(*columns)
+        self._statement = Statement(update.returning(*columns))
 
-    def first(self, connection: Connection, values: dict[str, Any]) -> Row[Any] | None:
-        return connection.execute(self._statement, values).first()
+    def first(self, db: Database, values: dict[str, Any]) -> Any | None:
+        return db.first(self._statement, values)
 
-    def one(self, connection: Connection, values: dict[str, Any]) -> Row[Any]:
-        return connection.execute(self._statement, values).one()
+    def one(self, db: Database, values: dict[str, Any]) -> Any:
+        return db.one(self._statement, values)

@@ -27,6 +27,7 @@ from . import dialect, rows
 from .queues import purge
 from .schema import CLAIMED, DELAYED, FREE, bodies, claims, queues
 from .session import Session, Work
+from .statements import Statement
 from .store import Store, find, names
 
 __all__ = ["Messages", "free_messages", "reserve"]
@@ -43,11 +44,13 @@ _RESERVE = dialect.ChangeAndRead(
     queues.c.id,
     queues.c.next_seq,
 )
-_INSERT_BODIES = dialect.InsertMany(insert(bodies), *bodies.c)
-_LIVE_CLAIMS = select(claims.c.id).where(
-    claims.c.queue_id == bindparam("q"),
-    claims.c.id.in_(bindparam("ids", expanding=True)),
-    claims.c.ends_at > bindparam("now"),
+_INSERT_BODIES = Statement(insert(bodies))
+_LIVE_CLAIMS = Statement(
+    select(claims.c.id).where(
+        claims.c.queue_id == bindparam("q"),
+        dialect.one_of(claims.c.id, "ids"),
+        claims.c.ends_at > bindparam("now"),
+    )
 )
 
 
@@ -57,6 +60,7 @@ class Messages(MessageController):
 
     def post(self, queue: QueueRef, messages: Sequence[NewMessage]) -> Sequence[str | MQError]:
         if messages:
+            dialect.check_ids(messages)
             self._store.write(lambda work: _post(work, queue, messages))
         return [new.id for new in messages]
 
@@ -129,7 +133,7 @@ def reserve(work: Work, queue: QueueRef, n: int) -> tuple[int, int]:
     Until the transaction ends nobody else gets numbers of this queue, so that messages appear
     in their order and no reader that pages by number misses one.
     """
-    taken = _RESERVE.first(work.connection, {**names(queue), "n": n})
+    taken = _RESERVE.first(work.db, {**names(queue), "n": n})
     if taken is None:
         raise QueueNotFound(queue)
     return taken.id, taken.next_seq - n
@@ -142,7 +146,7 @@ def _step(wanted: int) -> int:
 
 def free_messages(work: Work, queue_id: int, wanted: int) -> Iterator[Any]:
     """Yield the claimable messages, oldest first, storing as free what came back meanwhile."""
-    work.segments.flush(work.connection)
+    work.segments.flush(work.db)
     seen: set[int] = set()
     for _ in range(ROUNDS):
         more = rows.promote(work, queue_id, _step(wanted))
@@ -205,7 +209,7 @@ def _post(work: Work, queue: QueueRef, messages: Sequence[NewMessage]) -> None:
         if seq in landed
     ]
     if content:
-        _INSERT_BODIES.run(work.connection, content)
+        work.db.run_many(_INSERT_BODIES, content)
 
 
 def _delete(
@@ -232,11 +236,11 @@ def _delete(
 
 def _live_claims(work: Work, queue_id: int, handles: Sequence[Handle]) -> set[str]:
     """Those of the claims named by the handles that are live in this queue."""
-    named = {text for h in handles for text in h.claim_ids if dialect.storable(text)}
+    named = {text for h in handles for text in h.claim_ids if dialect.listable(text)}
     live: set[str] = set()
     for some in rows.chunks(named):
-        wanted = {"q": queue_id, "ids": some, "now": work.second}
-        live.update(work.connection.execute(_LIVE_CLAIMS, wanted).scalars())
+        wanted = {"q": queue_id, "ids": dialect.as_list(some), "now": work.second}
+        live.update(work.db.column(_LIVE_CLAIMS, wanted))
     return live
 
 

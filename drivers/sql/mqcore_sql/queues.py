@@ -21,28 +21,37 @@ from mqcore.contract import (
 from . import dialect, rows, tally
 from .schema import counters, graves, queues, subscriptions
 from .session import Session, Work
+from .statements import Statement
 from .store import Store, find, names
 
 __all__ = ["Queues", "purge", "volume"]
 
 _here = (queues.c.project == bindparam("in_project"), queues.c.name == bindparam("named"))
-_CREATE = dialect.insert_new(queues, ["project", "name"])
-_GET = select(queues).where(*_here)
-_GET_LOCKED = _GET.with_for_update()
-_SET = (
+_CREATE = Statement(dialect.insert_new(queues, ["project", "name"]))
+_get = select(queues).where(*_here)
+_GET = Statement(_get)
+_GET_LOCKED = Statement(_get.with_for_update())
+_SET = Statement(
     queues.update()
     .where(*_here)
     .values(metadata=bindparam("new"), version=queues.c.next_seq, next_seq=queues.c.next_seq + 1)
 )
-_DELETE = queues.delete().where(queues.c.id == bindparam("q"))
-_RENAME = queues.update().where(queues.c.id == bindparam("q")).values(id=bindparam("new"))
-_BURY = insert(graves)
-_UNSUBSCRIBE = subscriptions.delete().where(
-    subscriptions.c.project == bindparam("in_project"), subscriptions.c.queue == bindparam("named")
+_DELETE = Statement(queues.delete().where(queues.c.id == bindparam("q")))
+_RENAME = Statement(
+    queues.update().where(queues.c.id == bindparam("q")).values(id=bindparam("new"))
 )
-_COUNT = select(func.count()).select_from(queues).where(queues.c.project == bindparam("in_project"))
-_IDS = select(queues.c.id)
-_PAGE = (
+_BURY = Statement(insert(graves))
+_UNSUBSCRIBE = Statement(
+    subscriptions.delete().where(
+        subscriptions.c.project == bindparam("in_project"),
+        subscriptions.c.queue == bindparam("named"),
+    )
+)
+_COUNT = Statement(
+    select(func.count()).select_from(queues).where(queues.c.project == bindparam("in_project"))
+)
+_IDS = Statement(select(queues.c.id))
+_PAGE = Statement(
     select(queues.c.name, queues.c.metadata)
     .where(queues.c.project == bindparam("in_project"), queues.c.name > bindparam("after"))
     .order_by(queues.c.name)
@@ -52,8 +61,8 @@ _NEXT_ID = dialect.ChangeAndRead(
     counters.update().where(counters.c.name == "queue").values(value=counters.c.value + 1),
     counters.c.value,
 )
-_FLOOR = select(counters.c.value).where(counters.c.name == "floor")
-_RAISE_FLOOR = (
+_FLOOR = Statement(select(counters.c.value).where(counters.c.name == "floor"))
+_RAISE_FLOOR = Statement(
     counters.update()
     .where(counters.c.name == "floor", counters.c.value < bindparam("least"))
     .values(value=bindparam("least"))
@@ -73,7 +82,7 @@ class Queues(QueueController):
 
     def get(self, queue: QueueRef) -> Queue:
         with self._store.reading() as session:
-            found = session.connection.execute(_GET, names(queue)).first()
+            found = session.db.first(_GET, names(queue))
         if found is None:
             raise QueueNotFound(queue)
         return Queue(queue.name, json.loads(found.metadata), str(found.version))
@@ -110,15 +119,15 @@ class Queues(QueueController):
 
     def count(self, project: str | None) -> int:
         with self._store.reading() as session:
-            n: int = session.connection.execute(_COUNT, {"in_project": project or ""}).scalar_one()
-        return n
+            (n,) = session.db.one(_COUNT, {"in_project": project or ""})
+        return int(n)
 
     def stats(self, queue: QueueRef) -> QueueStats:
         with self._store.reading() as session:
             queue_id = find(session, queue)
             if queue_id is None:
                 raise QueueNotFound(queue)
-            live, claimed = tally.count(session.connection, queue_id, session.second)
+            live, claimed = tally.count(session.db, queue_id, session.second)
             oldest, newest = (
                 next((Mark(row.id, row.posted_at) for row in walk), None)
                 for walk in (
@@ -133,8 +142,8 @@ def volume(store: Store) -> QueueStats:
     """Count the messages of all queues."""
     live = claimed = 0
     with store.reading() as session:
-        for queue_id in session.connection.execute(_IDS).scalars().all():
-            counts = tally.count(session.connection, queue_id, session.second)
+        for queue_id in session.db.column(_IDS, {}):
+            counts = tally.count(session.db, queue_id, session.second)
             live, claimed = live + counts[0], claimed + counts[1]
     return QueueStats(live - claimed, claimed)
 
@@ -146,7 +155,7 @@ def _walk(
     size = min(size, 500)
     while True:
         window = {"in_project": project or "", "after": after, "limit": size}
-        found = session.connection.execute(_PAGE, window).all()
+        found = session.db.all(_PAGE, window)
         for name, text in found:
             metadata = json.loads(text)
             if where.matches(name, metadata):
@@ -161,14 +170,14 @@ def _to_json(metadata: Metadata) -> str:
 
 
 def _next_id(work: Work) -> int:
-    (number,) = _NEXT_ID.one(work.connection, {})
+    (number,) = _NEXT_ID.one(work.db, {})
     return int(number)
 
 
 def _create(work: Work, queue: QueueRef, metadata: str) -> bool:
     if find(work, queue) is not None:
         return False
-    floor: int = work.connection.execute(_FLOOR).scalar_one()
+    (floor,) = work.db.one(_FLOOR, {})
     # Microseconds of the clock, so that a store restored from an old backup starts later too.
     start = max(floor, int(work.now * 1_000_000), 1)
     new = {
@@ -179,36 +188,36 @@ def _create(work: Work, queue: QueueRef, metadata: str) -> bool:
         "version": start,
         "next_seq": start + 1,
     }
-    return work.connection.execute(_CREATE, new).rowcount == 1
+    return work.db.run(_CREATE, new) == 1
 
 
 def _set_metadata(work: Work, queue: QueueRef, metadata: str, if_version: str | None) -> None:
     new = {**names(queue), "new": metadata}
     if if_version is None:
-        if not work.connection.execute(_SET, new).rowcount:
+        if not work.db.run(_SET, new):
             raise QueueNotFound(queue)
         return
-    found = work.connection.execute(_GET_LOCKED, names(queue)).first()
+    found = work.db.first(_GET_LOCKED, names(queue))
     if found is None:
         raise QueueNotFound(queue)
     if str(found.version) != if_version:
         raise MetadataConflict(queue)
-    work.connection.execute(_SET, new)
+    work.db.run(_SET, new)
 
 
 def _delete(work: Work, queue: QueueRef) -> None:
-    found = work.connection.execute(_GET_LOCKED, names(queue)).first()
+    found = work.db.first(_GET_LOCKED, names(queue))
     if found is not None:
         least = max(found.next_seq, found.version + 1)
-        work.connection.execute(_RAISE_FLOOR, {"least": least})
-        work.connection.execute(_DELETE, {"q": found.id})
-        work.connection.execute(_BURY, {"queue_id": found.id})
-    work.connection.execute(_UNSUBSCRIBE, names(queue))
+        work.db.run(_RAISE_FLOOR, {"least": least})
+        work.db.run(_DELETE, {"q": found.id})
+        work.db.run(_BURY, {"queue_id": found.id})
+    work.db.run(_UNSUBSCRIBE, names(queue))
 
 
 def purge(work: Work, queue: QueueRef) -> None:
     """Leave all that is in the queue behind; its numbers go on, so that markers stay good."""
-    found = work.connection.execute(_GET_LOCKED, names(queue)).first()
+    found = work.db.first(_GET_LOCKED, names(queue))
     if found is not None:
-        work.connection.execute(_RENAME, {"q": found.id, "new": _next_id(work)})
-        work.connection.execute(_BURY, {"queue_id": found.id})
+        work.db.run(_RENAME, {"q": found.id, "new": _next_id(work)})
+        work.db.run(_BURY, {"queue_id": found.id})

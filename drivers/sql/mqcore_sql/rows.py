@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    Row,
     Text,
     bindparam,
     literal_column,
@@ -24,6 +23,7 @@ from . import dialect, tally
 from .schema import CLAIMED, FREE, bodies, messages
 from .segments import next_run
 from .session import Session, Work
+from .statements import Statement
 
 __all__ = [
     "MOST",
@@ -47,14 +47,14 @@ MOST_READ = 1024
 END = 2**63 - 1
 """No number lies behind this one."""
 
-MessageRow = Row[Any]
+MessageRow = Any
 
 _NARROW = tuple(messages.c)
 _columns = select(*_NARROW)
 _queue = messages.c.queue_id == bindparam("q")
 _limit = bindparam("limit", type_=BigInteger)
 _state = messages.c.state == bindparam("state")
-_seqs = messages.c.seq.in_(bindparam("seqs", expanding=True))
+_seqs = dialect.one_of(messages.c.seq, "seqs")
 _live = messages.c.expires_at > bindparam("now")
 
 _shown = (
@@ -74,15 +74,16 @@ class _Pick:
         seq = messages.c.seq
         at, edge = bindparam("at", type_=BigInteger), bindparam("edge", type_=BigInteger)
         ordered = _columns.order_by(seq.desc() if backwards else seq).limit(_limit)
-        self.window = ordered.where(_queue, *conditions, seq < at if backwards else seq > at)
-        self.filtered = self.window.where(seq > edge if backwards else seq < edge, *_shown)
+        window = ordered.where(_queue, *conditions, seq < at if backwards else seq > at)
+        self.window = Statement(window)
+        self.filtered = Statement(window.where(seq > edge if backwards else seq < edge, *_shown))
 
 
 _FORWARD = _Pick()
 _BACKWARD = _Pick(backwards=True)
 _IN_STATE = _Pick(_state)
-_BY_IDS = _columns.where(_queue, messages.c.id.in_(bindparam("ids", expanding=True)), _live)
-_BY_SEQS = _columns.where(_queue, _seqs, _live).order_by(messages.c.seq)
+_BY_IDS = Statement(_columns.where(_queue, dialect.one_of(messages.c.id, "ids"), _live))
+_BY_SEQS = Statement(_columns.where(_queue, _seqs, _live).order_by(messages.c.seq))
 
 # The literal lets the planner see that the partial index on visible_at > 0 covers this.
 _due = (
@@ -90,29 +91,35 @@ _due = (
     messages.c.visible_at > literal_column("0"),
     messages.c.visible_at <= bindparam("now"),
 )
-_DUE = (
+_DUE = Statement(
     select(messages.c.seq)
     .where(*_due)
     .order_by(messages.c.visible_at, messages.c.seq)
     .limit(_limit)
 )
-_FREE = messages.update().where(_queue, _seqs).values(state=FREE, visible_at=0, claim_id=None)
+_FREE = Statement(
+    messages.update().where(_queue, _seqs).values(state=FREE, visible_at=0, claim_id=None)
+)
 
-_INSERT = dialect.InsertMany(dialect.insert_new(messages, ["queue_id", "id"]), *messages.c)
-_LANDED = select(messages.c.seq).where(
-    _queue, messages.c.seq.between(bindparam("a"), bindparam("b"))
+_INSERT = Statement(dialect.insert_new(messages, ["queue_id", "id"]))
+_LANDED = Statement(
+    select(messages.c.seq).where(_queue, messages.c.seq.between(bindparam("a"), bindparam("b")))
 )
-_GONE = _columns.where(
-    _queue,
-    messages.c.id.in_(bindparam("ids", expanding=True)),
-    messages.c.expires_at <= bindparam("now"),
+_GONE = Statement(
+    _columns.where(
+        _queue,
+        dialect.one_of(messages.c.id, "ids"),
+        messages.c.expires_at <= bindparam("now"),
+    )
 )
-_DELETE = messages.delete().where(_queue, _seqs)
-_BODIES = select(bodies.c.seq, bodies.c.body, bodies.c.checksum).where(
-    bodies.c.queue_id == bindparam("q"), bodies.c.seq.in_(bindparam("seqs", expanding=True))
+_DELETE = Statement(messages.delete().where(_queue, _seqs))
+_BODIES = Statement(
+    select(bodies.c.seq, bodies.c.body, bodies.c.checksum).where(
+        bodies.c.queue_id == bindparam("q"), dialect.one_of(bodies.c.seq, "seqs")
+    )
 )
-_DELETE_BODIES = bodies.delete().where(
-    bodies.c.queue_id == bindparam("q"), bodies.c.seq.in_(bindparam("seqs", expanding=True))
+_DELETE_BODIES = Statement(
+    bodies.delete().where(bodies.c.queue_id == bindparam("q"), dialect.one_of(bodies.c.seq, "seqs"))
 )
 
 
@@ -139,11 +146,10 @@ def walk(
     """
     pick = _IN_STATE if state is not None else _BACKWARD if backwards else _FORWARD
     here = {"q": queue_id, "now": session.second, "hidden": hide_client, "state": state}
-    execute = session.connection.execute
     at = END if backwards else after
     first = size = min(size, MOST_READ)
     while True:
-        found = execute(pick.window, {**here, "at": at, "limit": size}).all()
+        found = session.db.all(pick.window, {**here, "at": at, "limit": size})
         wanted = False
         for row in found:
             hidden = hide_client is not None and row.client == hide_client
@@ -159,7 +165,7 @@ def walk(
         size = first
         # The next message may be unwanted too: go on in the next run that promises one.
         run = next_run(
-            session.connection,
+            session.db,
             queue_id,
             at,
             now=session.second,
@@ -170,7 +176,7 @@ def walk(
             return
         at = min(at, run.stop) if backwards else max(at, run.start - 1)
         edge = run.start - 1 if backwards else run.stop
-        found = execute(pick.filtered, {**here, "at": at, "edge": edge, "limit": size}).all()
+        found = session.db.all(pick.filtered, {**here, "at": at, "edge": edge, "limit": size})
         yield from found
         full = len(found) == size
         at = found[-1].seq if full else run.start if backwards else run.stop - 1
@@ -179,9 +185,9 @@ def walk(
 def by_ids(session: Session, queue_id: int, ids: Collection[str]) -> list[MessageRow]:
     """The live messages of these ids, in no order. Any text may be an id."""
     found: list[MessageRow] = []
-    for some in chunks({text for text in ids if dialect.storable(text)}):
-        wanted = {"q": queue_id, "ids": some, "now": session.second}
-        found += session.connection.execute(_BY_IDS, wanted).all()
+    for some in chunks({text for text in ids if dialect.listable(text)}):
+        wanted = {"q": queue_id, "ids": dialect.as_list(some), "now": session.second}
+        found += session.db.all(_BY_IDS, wanted)
     return found
 
 
@@ -189,8 +195,8 @@ def by_seqs(session: Session, queue_id: int, seqs: Collection[int]) -> list[Mess
     """The live messages of these numbers, in order when the numbers are."""
     found: list[MessageRow] = []
     for some in chunks(seqs):
-        wanted = {"q": queue_id, "seqs": some, "now": session.second}
-        found += session.connection.execute(_BY_SEQS, wanted).all()
+        wanted = {"q": queue_id, "seqs": dialect.as_list(some), "now": session.second}
+        found += session.db.all(_BY_SEQS, wanted)
     return found
 
 
@@ -203,7 +209,7 @@ def to_messages(session: Session, queue_id: int, rows: Sequence[MessageRow]) -> 
     """The messages of the rows, with their bodies, in the same order."""
     content: dict[int, tuple[bytes, str | None]] = {}
     for some in chunks([row.seq for row in rows]):
-        found = session.connection.execute(_BODIES, {"q": queue_id, "seqs": some})
+        found = session.db.all(_BODIES, {"q": queue_id, "seqs": dialect.as_list(some)})
         content.update((seq, (body, checksum)) for seq, body, checksum in found)
     return tuple(
         Message(
@@ -222,15 +228,15 @@ def to_messages(session: Session, queue_id: int, rows: Sequence[MessageRow]) -> 
 def is_due(session: Session, queue_id: int) -> bool:
     """Whether a delay or a claim is over whose messages are not stored as free yet."""
     first = {"q": queue_id, "now": session.second, "limit": 1}
-    return session.connection.execute(_DUE, first).first() is not None
+    return session.db.first(_DUE, first) is not None
 
 
 def promote(work: Work, queue_id: int, limit: int) -> bool:
     """Store as free up to `limit` messages that came back; whether there may be more of them."""
     due = {"q": queue_id, "now": work.second, "limit": limit}
-    seqs = work.connection.execute(_DUE, due).scalars().all()
+    seqs = work.db.column(_DUE, due)
     for some in chunks(seqs):
-        work.connection.execute(_FREE, {"q": queue_id, "seqs": some})
+        work.db.run(_FREE, {"q": queue_id, "seqs": dialect.as_list(some)})
     return len(seqs) == limit
 
 
@@ -239,13 +245,17 @@ def append(work: Work, queue_id: int, new: Sequence[Mapping[str, Any]]) -> set[i
 
     The others were left out, because their ids are in the queue already.
     """
-    if _INSERT.run(work.connection, new) < len(new):
-        expired = {"q": queue_id, "ids": [row["id"] for row in new], "now": work.second}
-        gone = work.connection.execute(_GONE, expired).all()
+    if work.db.run_many(_INSERT, new) < len(new):
+        expired = {
+            "q": queue_id,
+            "ids": dialect.as_list([row["id"] for row in new]),
+            "now": work.second,
+        }
+        gone = work.db.all(_GONE, expired)
         remove(work, queue_id, gone)
-        _INSERT.run(work.connection, new)
+        work.db.run_many(_INSERT, new)
         span = {"q": queue_id, "a": new[0]["seq"], "b": new[-1]["seq"]}
-        landed = set(work.connection.execute(_LANDED, span).scalars())
+        landed = set(work.db.column(_LANDED, span))
     else:
         landed = {row["seq"] for row in new}
     for row in new:
@@ -268,5 +278,5 @@ def remove(work: Work, queue_id: int, rows: Collection[MessageRow]) -> None:
 def drop(work: Work, queue_id: int, seqs: Collection[int]) -> None:
     """Delete messages and bodies that no count has any more."""
     for some in chunks(seqs):
-        work.connection.execute(_DELETE, {"q": queue_id, "seqs": some})
-        work.connection.execute(_DELETE_BODIES, {"q": queue_id, "seqs": some})
+        work.db.run(_DELETE, {"q": queue_id, "seqs": dialect.as_list(some)})
+        work.db.run(_DELETE_BODIES, {"q": queue_id, "seqs": dialect.as_list(some)})

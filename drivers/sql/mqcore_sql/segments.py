@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    Connection,
     Select,
     Text,
     bindparam,
@@ -27,6 +26,7 @@ from sqlalchemy import (
 
 from . import dialect
 from .schema import segments
+from .statements import Database, Statement
 
 __all__ = ["RUN", "Segments", "drop", "next_run", "tighten"]
 
@@ -40,7 +40,7 @@ _at_level = (segments.c.queue_id == bindparam("q"), segments.c.level == bindpara
 _this = (*_at_level, segments.c.segment == bindparam("s"))
 _low, _high = segments.c.min_expires_at, segments.c.max_expires_at
 
-_POSTED = dialect.InsertMany(
+_POSTED = Statement(
     dialect.upsert(
         segments,
         lambda new: {
@@ -49,30 +49,31 @@ _POSTED = dialect.InsertMany(
             # Without an ELSE, so that runs of several clients (or of none named) get NULL.
             "client": case((segments.c.client == new.client, new.client)),
         },
-    ),
-    *segments.c,
+    )
 )
-_EXTENDED = (
+_EXTENDED = Statement(
     segments.update()
     .where(*_this, _high < bindparam("end"))
     .values(max_expires_at=bindparam("end"))
 )
-_BOUNDS = select(func.min(_low), func.max(_high)).where(
-    *_at_level, segments.c.segment >= bindparam("a"), segments.c.segment < bindparam("b")
+_BOUNDS = Statement(
+    select(func.min(_low), func.max(_high)).where(
+        *_at_level, segments.c.segment >= bindparam("a"), segments.c.segment < bindparam("b")
+    )
 )
-_TIGHTEN = (
+_TIGHTEN = Statement(
     segments.update()
     .where(*_this)
     .values(min_expires_at=bindparam("low"), max_expires_at=bindparam("high"))
 )
-_REMOVE = segments.delete().where(*_this)
-_SOME = (
+_REMOVE = Statement(segments.delete().where(*_this))
+_SOME = Statement(
     select(segments.c.segment)
     .where(*_at_level)
     .order_by(segments.c.segment)
     .limit(bindparam("limit", type_=BigInteger))
 )
-_DROP = segments.delete().where(*_at_level, segments.c.segment <= bindparam("s"))
+_DROP = Statement(segments.delete().where(*_at_level, segments.c.segment <= bindparam("s")))
 
 
 def _promising(backwards: bool) -> Select[tuple[int, int]]:
@@ -104,7 +105,8 @@ def _promising(backwards: bool) -> Select[tuple[int, int]]:
     return select(found.c.level, found.c.segment)
 
 
-_FORWARD, _BACKWARD = _promising(backwards=False), _promising(backwards=True)
+_FORWARD = Statement(_promising(backwards=False))
+_BACKWARD = Statement(_promising(backwards=True))
 
 
 @dataclass(slots=True)
@@ -138,7 +140,7 @@ class Segments:
             last = self._extended.get((queue_id, run), expires_at)
             self._extended[queue_id, run] = max(last, expires_at)
 
-    def flush(self, connection: Connection) -> None:
+    def flush(self, db: Database) -> None:
         """Write the changes. Needed before anything in the same transaction reads the bounds."""
         posted: dict[tuple[int, int, int], _Run] = {}
         for (queue_id, run), bounds in self._posted.items():
@@ -153,22 +155,20 @@ class Segments:
         self._posted.clear()
         self._extended.clear()
         if posted:
-            _POSTED.run(
-                connection,
-                (
-                    {
-                        "queue_id": queue_id,
-                        "level": level,
-                        "segment": run,
-                        "min_expires_at": bounds.first,
-                        "max_expires_at": bounds.last,
-                        "client": bounds.client,
-                    }
-                    for (queue_id, level, run), bounds in posted.items()
-                ),
-            )
+            bounds_of = [
+                {
+                    "queue_id": queue_id,
+                    "level": level,
+                    "segment": run,
+                    "min_expires_at": bounds.first,
+                    "max_expires_at": bounds.last,
+                    "client": bounds.client,
+                }
+                for (queue_id, level, run), bounds in posted.items()
+            ]
+            db.run_many(_POSTED, bounds_of)
         if extended:
-            connection.execute(
+            db.run_many(
                 _EXTENDED, [{"q": q, "l": n, "s": s, "end": e} for (q, n, s), e in extended.items()]
             )
 
@@ -180,7 +180,7 @@ def _with_parents(run: int) -> Iterator[tuple[int, int]]:
 
 
 def next_run(
-    connection: Connection,
+    db: Database,
     queue_id: int,
     seq: int,
     *,
@@ -196,7 +196,7 @@ def next_run(
     wanted = {"q": queue_id, "now": now, "hidden": hide_client}
     while True:
         edges = _edges(seq, backwards)
-        found = connection.execute(_BACKWARD if backwards else _FORWARD, {**wanted, **edges}).all()
+        found = db.all(_BACKWARD if backwards else _FORWARD, {**wanted, **edges})
         if not found:
             return None
         level, run = min((row.level, row.segment) for row in found)
@@ -222,27 +222,27 @@ def _edges(seq: int, backwards: bool) -> dict[str, int]:
     return edges
 
 
-def tighten(connection: Connection, queue_id: int, run: int, low: int | None, high: int) -> None:
+def tighten(db: Database, queue_id: int, run: int, low: int | None, high: int) -> None:
     """Give a smallest run its true bounds, or with no `low` forget it; then those around it."""
     for level, above in _with_parents(run):
         this = {"q": queue_id, "l": level, "s": above}
         if level:
             span = {"a": above * FAN, "b": (above + 1) * FAN}
             below = {"q": queue_id, "l": level - 1, **span}
-            low, high = connection.execute(_BOUNDS, below).one()
+            low, high = db.one(_BOUNDS, below)
         if low is None:
-            connection.execute(_REMOVE, this)
+            db.run(_REMOVE, this)
         else:
-            connection.execute(_TIGHTEN, {**this, "low": low, "high": high})
+            db.run(_TIGHTEN, {**this, "low": low, "high": high})
 
 
-def drop(connection: Connection, queue_id: int, limit: int) -> bool:
+def drop(db: Database, queue_id: int, limit: int) -> bool:
     """Forget up to `limit` runs of each size of the queue; whether more may be left."""
     more = False
     for level in range(len(SIZES)):
         here = {"q": queue_id, "l": level}
-        some = connection.execute(_SOME, {**here, "limit": limit}).scalars().all()
+        some = db.column(_SOME, {**here, "limit": limit})
         if some:
-            connection.execute(_DROP, {**here, "s": some[-1]})
+            db.run(_DROP, {**here, "s": some[-1]})
         more |= len(some) == limit
     return more

@@ -5,6 +5,7 @@ import math
 from sqlalchemy import Connection
 
 from .segments import Segments
+from .statements import Database
 from .tally import Tally
 
 __all__ = ["Session", "Work"]
@@ -17,7 +18,7 @@ class Session:
     """
 
     def __init__(self, connection: Connection, now: float) -> None:
-        self.connection = connection
+        self.db = Database(connection)
         self.now = now
         self.second = math.floor(now)
 
@@ -35,5 +36,5 @@ class Work(Session):
         self.segments = Segments()
 
     def flush(self) -> None:
-        self.segments.flush(self.connection)
-        self.tally.flush(self.connection)
+        self.segments.flush(self.db)
+        self.tally.flush(self.db)

@@ -13,14 +13,17 @@ from . import dialect, migrate
 from .errors import translate, translated
 from .schema import queues
 from .session import Session, Work
+from .statements import Statement
 from .writer import Job, Writer
 
 __all__ = ["Store", "find", "names"]
 
 T = TypeVar("T")
 
-_FIND = select(queues.c.id).where(
-    queues.c.project == bindparam("in_project"), queues.c.name == bindparam("named")
+_FIND = Statement(
+    select(queues.c.id).where(
+        queues.c.project == bindparam("in_project"), queues.c.name == bindparam("named")
+    )
 )
 
 
@@ -86,5 +89,5 @@ def names(queue: QueueRef) -> dict[str, str]:
 
 def find(session: Session, queue: QueueRef) -> int | None:
     """The id of the queue, or None when there is no such queue."""
-    found: int | None = session.connection.execute(_FIND, names(queue)).scalar()
+    found: int | None = session.db.value(_FIND, names(queue))
     return found

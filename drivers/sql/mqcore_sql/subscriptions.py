@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, bindparam, insert, select
+from sqlalchemy import BigInteger, bindparam, insert, select
 
 from mqcore.contract import (
     Metadata,
@@ -19,6 +19,7 @@ from mqcore.contract import (
 from . import dialect
 from .schema import subscriptions
 from .session import Session, Work
+from .statements import Statement
 from .store import Store, names
 
 __all__ = ["Subscriptions"]
@@ -31,22 +32,26 @@ _with_id = subscriptions.c.id == bindparam("i")
 _of_subscriber = subscriptions.c.subscriber == bindparam("who")
 _live = subscriptions.c.expires_at > bindparam("now")
 
-_GET = select(subscriptions).where(*_of_queue, _with_id, _live)
-_BY_SUBSCRIBER = select(subscriptions).where(*_of_queue, _of_subscriber, _live)
-_DROP_EXPIRED = subscriptions.delete().where(
-    *_of_queue, _of_subscriber, subscriptions.c.expires_at <= bindparam("now")
+_GET = Statement(select(subscriptions).where(*_of_queue, _with_id, _live))
+_BY_SUBSCRIBER = Statement(select(subscriptions).where(*_of_queue, _of_subscriber, _live))
+_DROP_EXPIRED = Statement(
+    subscriptions.delete().where(
+        *_of_queue, _of_subscriber, subscriptions.c.expires_at <= bindparam("now")
+    )
 )
-_DROP_EXPIRED_ID = subscriptions.delete().where(
-    *_of_queue, _with_id, subscriptions.c.expires_at <= bindparam("now")
+_DROP_EXPIRED_ID = Statement(
+    subscriptions.delete().where(
+        *_of_queue, _with_id, subscriptions.c.expires_at <= bindparam("now")
+    )
 )
-_INSERT = insert(subscriptions)
-_LIST = (
+_INSERT = Statement(insert(subscriptions))
+_LIST = Statement(
     select(subscriptions)
     .where(*_of_queue, subscriptions.c.id > bindparam("i"), _live)
     .order_by(subscriptions.c.id)
     .limit(bindparam("limit", type_=BigInteger))
 )
-_UPDATE = (
+_UPDATE = Statement(
     subscriptions.update()
     .where(*_of_queue, _with_id)
     .values(
@@ -57,11 +62,11 @@ _UPDATE = (
         expires_at=bindparam("end"),
     )
 )
-_CONFIRM = (
+_CONFIRM = Statement(
     subscriptions.update().where(*_of_queue, _with_id, _live).values(confirmed=bindparam("yes"))
 )
-_DELETE = subscriptions.delete().where(*_of_queue, _with_id)
-_PURGE = subscriptions.delete().where(*_of_queue)
+_DELETE = Statement(subscriptions.delete().where(*_of_queue, _with_id))
+_PURGE = Statement(subscriptions.delete().where(*_of_queue))
 
 
 class Subscriptions(SubscriptionController):
@@ -101,7 +106,7 @@ class Subscriptions(SubscriptionController):
                 "now": session.second,
                 "limit": min(limit, 2**31),
             }
-            found = session.connection.execute(_LIST, wanted).all()
+            found = session.db.all(_LIST, wanted)
         items = tuple(map(_to_subscription, found))
         return Page(items, items[-1].id if items else None)
 
@@ -127,25 +132,25 @@ class Subscriptions(SubscriptionController):
         def job(work: Work) -> None:
             found = _get(work, queue, subscription_id)
             change = {**names(queue), "i": found.id, "now": work.second, "yes": confirmed}
-            work.connection.execute(_CONFIRM, change)
+            work.db.run(_CONFIRM, change)
 
         self._store.write(job)
 
     def delete(self, queue: QueueRef, subscription_id: str) -> None:
         if dialect.storable(subscription_id):
             doomed = {**names(queue), "i": subscription_id}
-            self._store.write(lambda work: work.connection.execute(_DELETE, doomed).close())
+            self._store.write(lambda work: work.db.run(_DELETE, doomed))
 
     def purge(self, queue: QueueRef) -> None:
         doomed = names(queue)
-        self._store.write(lambda work: work.connection.execute(_PURGE, doomed).close())
+        self._store.write(lambda work: work.db.run(_PURGE, doomed))
 
 
 def _to_json(options: Metadata) -> str:
     return json.dumps(dict(options), separators=(",", ":"))
 
 
-def _to_subscription(row: Row[Any]) -> Subscription:
+def _to_subscription(row: Any) -> Subscription:
     return Subscription(
         row.id,
         row.queue,
@@ -154,24 +159,24 @@ def _to_subscription(row: Row[Any]) -> Subscription:
         json.loads(row.options),
         row.created_at,
         row.renewed_at,
-        row.confirmed is not False,
+        row.confirmed is None or bool(row.confirmed),
     )
 
 
-def _get(session: Session, queue: QueueRef, subscription_id: str) -> Row[Any]:
+def _get(session: Session, queue: QueueRef, subscription_id: str) -> Any:
     if dialect.storable(subscription_id):
         wanted = {**names(queue), "i": subscription_id, "now": session.second}
-        found = session.connection.execute(_GET, wanted).first()
+        found = session.db.first(_GET, wanted)
         if found is not None:
             return found
     raise SubscriptionNotFound(subscription_id, queue)
 
 
-def _by_subscriber(session: Session, queue: QueueRef, subscriber: str) -> Row[Any] | None:
+def _by_subscriber(session: Session, queue: QueueRef, subscriber: str) -> Any | None:
     if not dialect.storable(subscriber):
         return None
     wanted = {**names(queue), "who": subscriber, "now": session.second}
-    return session.connection.execute(_BY_SUBSCRIBER, wanted).first()
+    return session.db.first(_BY_SUBSCRIBER, wanted)
 
 
 def _create(work: Work, queue: QueueRef, new: NewSubscription) -> Subscription | None:
@@ -179,7 +184,7 @@ def _create(work: Work, queue: QueueRef, new: NewSubscription) -> Subscription |
     if found is not None:
         return _to_subscription(found) if found.id == new.id else None
     _drop_expired(work, queue, new.subscriber)
-    work.connection.execute(_DROP_EXPIRED_ID, {**names(queue), "i": new.id, "now": work.second})
+    work.db.run(_DROP_EXPIRED_ID, {**names(queue), "i": new.id, "now": work.second})
     values = {
         "project": queue.project or "",
         "queue": queue.name,
@@ -192,13 +197,13 @@ def _create(work: Work, queue: QueueRef, new: NewSubscription) -> Subscription |
         "expires_at": work.end(new.ttl),
         "confirmed": False,
     }
-    work.connection.execute(_INSERT, values)
+    work.db.run(_INSERT, values)
     return _to_subscription(_get(work, queue, new.id))
 
 
 def _drop_expired(work: Work, queue: QueueRef, subscriber: str) -> None:
     expired = {**names(queue), "who": subscriber, "now": work.second}
-    work.connection.execute(_DROP_EXPIRED, expired)
+    work.db.run(_DROP_EXPIRED, expired)
 
 
 def _update(
@@ -224,4 +229,4 @@ def _update(
         "renewed": old.renewed_at if ttl is None else work.now,
         "end": old.expires_at if ttl is None else work.end(ttl),
     }
-    work.connection.execute(_UPDATE, change)
+    work.db.run(_UPDATE, change)

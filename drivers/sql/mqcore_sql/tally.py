@@ -9,10 +9,11 @@ seconds: at most 63 buckets of each of the finer sizes lead up to where the next
 from collections import Counter
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Select, bindparam, func, literal, select, union_all
+from sqlalchemy import BigInteger, Select, bindparam, func, literal, select, union_all
 
 from . import dialect
 from .schema import tallies
+from .statements import Database, Statement
 
 __all__ = ["CLAIMED", "LIVE", "Tally", "count", "drop", "prune"]
 
@@ -32,16 +33,16 @@ _here = (
     & (tallies.c.level == bindparam("l"))
 )
 _bucket = _here & (tallies.c.bucket == bindparam("b"))
-_ADD = dialect.upsert(tallies, lambda new: {"n": tallies.c.n + new.n})
-_SUBTRACT = tallies.update().where(_bucket).values(n=tallies.c.n - bindparam("less"))
-_DROP_EMPTY = tallies.delete().where(_bucket, tallies.c.n <= 0)
-_PAST = (
+_ADD = Statement(dialect.upsert(tallies, lambda new: {"n": tallies.c.n + new.n}))
+_SUBTRACT = Statement(tallies.update().where(_bucket).values(n=tallies.c.n - bindparam("less")))
+_DROP_EMPTY = Statement(tallies.delete().where(_bucket, tallies.c.n <= 0))
+_PAST = Statement(
     select(tallies.c.bucket)
     .where(_here, tallies.c.bucket <= bindparam("b"))
     .order_by(tallies.c.bucket)
     .limit(bindparam("limit", type_=BigInteger))
 )
-_PRUNE = tallies.delete().where(_here, tallies.c.bucket <= bindparam("b"))
+_PRUNE = Statement(tallies.delete().where(_here, tallies.c.bucket <= bindparam("b")))
 
 
 def _part(kind: int, level: int) -> Select[Any]:
@@ -54,7 +55,9 @@ def _part(kind: int, level: int) -> Select[Any]:
     )
 
 
-_COUNT = union_all(*(_part(kind, level) for kind in (LIVE, CLAIMED) for level in range(len(SIZES))))
+_COUNT = Statement(
+    union_all(*(_part(kind, level) for kind in (LIVE, CLAIMED) for level in range(len(SIZES))))
+)
 
 
 class Tally:
@@ -67,7 +70,7 @@ class Tally:
         """Count `n` more messages that end at `end`, which lies ahead; fewer when negative."""
         self._changes[queue_id, kind, end] += n
 
-    def flush(self, connection: Connection) -> None:
+    def flush(self, db: Database) -> None:
         sums: Counter[tuple[int, int, int, int]] = Counter()
         for (queue_id, kind, end), n in self._changes.items():
             for level, size in enumerate(SIZES):
@@ -84,13 +87,13 @@ class Tally:
             if n < 0
         ]
         if more:
-            connection.execute(_ADD, more)
+            db.run_many(_ADD, more)
         if less:
-            connection.execute(_SUBTRACT, less)
-            connection.execute(_DROP_EMPTY, less)
+            db.run_many(_SUBTRACT, less)
+            db.run_many(_DROP_EMPTY, less)
 
 
-def count(connection: Connection, queue_id: int, now: int) -> tuple[int, int]:
+def count(db: Database, queue_id: int, now: int) -> tuple[int, int]:
     """How many messages of the queue are live and how many are under a live claim."""
     ranges = {}
     for level, size in enumerate(SIZES):
@@ -98,27 +101,27 @@ def count(connection: Connection, queue_id: int, now: int) -> tuple[int, int]:
         last = level == len(SIZES) - 1
         ranges[f"until{level}"] = _FOREVER if last else (now // (size * BASE) + 1) * BASE
     sums = [0, 0]
-    for kind, n in connection.execute(_COUNT, {"q": queue_id, **ranges}):
+    for kind, n in db.all(_COUNT, {"q": queue_id, **ranges}):
         sums[kind] += n
     return sums[LIVE], sums[CLAIMED]
 
 
-def prune(connection: Connection, queue_id: int, kind: int, now: int, limit: int) -> bool:
+def prune(db: Database, queue_id: int, kind: int, now: int, limit: int) -> bool:
     """Remove up to `limit` buckets of each size that no count needs; whether more may be left."""
     more = False
     for level, size in enumerate(SIZES):
         here = {"q": queue_id, "k": kind, "l": level}
         past = {**here, "b": (now - SLACK) // size, "limit": limit}
-        buckets = connection.execute(_PAST, past).scalars().all()
+        buckets = db.column(_PAST, past)
         if buckets:
-            connection.execute(_PRUNE, {**here, "b": buckets[-1]})
+            db.run(_PRUNE, {**here, "b": buckets[-1]})
         more = more or len(buckets) == limit
     return more
 
 
-def drop(connection: Connection, queue_id: int, limit: int) -> bool:
+def drop(db: Database, queue_id: int, limit: int) -> bool:
     """Remove up to `limit` buckets of each kind and size; whether more may be left."""
     more = False
     for kind in (LIVE, CLAIMED):
-        more |= prune(connection, queue_id, kind, _FOREVER, limit)
+        more |= prune(db, queue_id, kind, _FOREVER, limit)
     return more
