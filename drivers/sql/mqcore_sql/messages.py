@@ -1,6 +1,6 @@
 """Messages in SQL."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
@@ -219,9 +219,15 @@ def _delete(
     if queue_id is None:
         return [None] * len(handles)
     found = {row.id: row for row in rows.by_ids(work, queue_id, [h.id for h in handles])}
-    present = [handle for handle in handles if handle.id in found]
-    live = _live_claims(work, queue_id, present)
-    errors = [_refusal(work, queue, found.get(handle.id), handle, live) for handle in handles]
+    unfit = {
+        n: handle
+        for n, handle in enumerate(handles)
+        if handle.id in found and not _may_delete(work, found[handle.id], handle)
+    }
+    live = _live_claims(work, queue_id, unfit.values())
+    errors = [
+        _refusal(queue, handle, live) if n in unfit else None for n, handle in enumerate(handles)
+    ]
     for error in errors:
         if error and all_or_nothing:
             raise error
@@ -234,7 +240,7 @@ def _delete(
     return errors
 
 
-def _live_claims(work: Work, queue_id: int, handles: Sequence[Handle]) -> set[str]:
+def _live_claims(work: Work, queue_id: int, handles: Iterable[Handle]) -> set[str]:
     """Those of the claims named by the handles that are live in this queue."""
     named = {text for h in handles for text in h.claim_ids if dialect.listable(text)}
     live: set[str] = set()
@@ -244,16 +250,18 @@ def _live_claims(work: Work, queue_id: int, handles: Sequence[Handle]) -> set[st
     return live
 
 
-def _refusal(
-    work: Work, queue: QueueRef, row: Any | None, handle: Handle, live: set[str]
-) -> MQError | None:
-    if row is None or handle.force:
-        return None
-    held = rows.is_held(work, row)
+def _may_delete(work: Work, row: Any, handle: Handle) -> bool:
+    if handle.force:
+        return True
+    if rows.is_held(work, row):
+        return row.claim_id in handle.claim_ids
+    return not handle.claim_ids
+
+
+def _refusal(queue: QueueRef, handle: Handle, live: set[str]) -> MQError:
+    """Why the handle gives no right to its message."""
     if not handle.claim_ids:
-        return MessageClaimed(handle.id) if held else None
-    if held and row.claim_id in handle.claim_ids:
-        return None
+        return MessageClaimed(handle.id)
     for claim_id in handle.claim_ids:
         if claim_id in live:
             return MessageNotClaimedBy(handle.id, claim_id)

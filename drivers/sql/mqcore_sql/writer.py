@@ -1,15 +1,15 @@
-"""The one thread of a handle that writes.
+"""Writing: one transaction at a time in a handle.
 
-SQLite lets one connection write at a time and a commit waits for the disk. So callers hand their
-job to this thread, and it runs all that wait in one transaction: under load one commit serves
-many. A caller gets its answer after the commit, never before.
+SQLite lets one connection write at a time and a commit waits for the disk. So a caller that finds
+the connection idle runs its job at once, in its own thread; what others hand in meanwhile waits
+for a thread of the writer, which runs all that wait in one transaction: under load one commit
+serves many. A caller gets its answer after the commit, never before.
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
-from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -29,13 +29,27 @@ GROUP = 64
 """The most jobs in one transaction."""
 
 
-class _Order(NamedTuple):
-    job: Job[Any]
-    answer: "Future[Any]"
+class _Order:
+    """A job, and what came of it once `done` is free."""
+
+    __slots__ = ("done", "error", "job", "result")
+
+    def __init__(self, job: Job[Any]) -> None:
+        self.job = job
+        self.result: Any = None
+        self.error: Exception | None = None
+        self.done = threading.Lock()
+        self.done.acquire()
+
+    def outcome(self) -> Any:
+        self.done.acquire()
+        if self.error is not None:
+            raise self.error
+        return self.result
 
 
 class Writer:
-    """Runs jobs in its own thread. `failed` turns an exception into an error of the contract."""
+    """Runs jobs, each in a transaction. `failed` turns an exception into one of the contract."""
 
     def __init__(
         self, connection: Connection, clock: Clock, failed: Callable[[Exception], MQError]
@@ -43,55 +57,64 @@ class Writer:
         self._connection = connection
         self._clock = clock
         self._failed = failed
-        self._orders: SimpleQueue[_Order | None] = SimpleQueue()
-        self._lock = threading.Lock()
+        self._orders: deque[_Order] = deque()
+        self._changed = threading.Condition()
+        self._busy = False
+        """Whether a thread uses the connection."""
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="mqcore-sql-writer", daemon=True)
         self._thread.start()
 
     def run(self, job: Job[T]) -> T:
         """Run the job in a transaction and return what it returned, once that is committed."""
-        answer: Future[T] = Future()
-        with self._lock:
+        order = _Order(job)
+        with self._changed:
             if self._closed:
                 raise Closed("this driver is closed; open another one")
-            self._orders.put(_Order(job, answer))
-        return answer.result()
+            at_once = not self._busy and not self._orders
+            if at_once:
+                self._busy = True
+            else:
+                self._orders.append(order)
+        if at_once:
+            self._take_turn([order])
+        result: T = order.outcome()
+        return result
 
     @property
     def waiting(self) -> int:
         """How many jobs wait for the next transaction."""
-        return self._orders.qsize()
+        return len(self._orders)
 
     def close(self) -> None:
         """Finish what was handed in, then end the thread and the connection."""
-        with self._lock:
-            if not self._closed:
-                self._closed = True
-                self._orders.put(None)
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
         self._thread.join()
 
     def _run(self) -> None:
         while orders := self._gather():
-            self._serve(orders)
+            self._take_turn(orders)
         self._connection.close()
 
     def _gather(self) -> list[_Order]:
-        """Wait for an order and take all that wait, up to a group; none at the end."""
-        order = self._orders.get()
-        if order is None:
-            return []
-        orders = [order]
-        while len(orders) < GROUP:
-            try:
-                order = self._orders.get_nowait()
-            except Empty:
-                break
-            if order is None:
-                self._orders.put(None)
-                break
-            orders.append(order)
-        return orders
+        """Wait for a turn and for orders, and take them all, up to a group; none at the end."""
+        with self._changed:
+            while self._busy or not (self._orders or self._closed):
+                self._changed.wait()
+            orders = [self._orders.popleft() for _ in range(min(GROUP, len(self._orders)))]
+            self._busy = bool(orders)
+            return orders
+
+    def _take_turn(self, orders: list[_Order]) -> None:
+        try:
+            self._serve(orders)
+        finally:
+            with self._changed:
+                self._busy = False
+                if self._orders or self._closed:
+                    self._changed.notify()
 
     def _serve(self, orders: list[_Order]) -> None:
         try:
@@ -106,10 +129,8 @@ class Writer:
                     self._serve([order])
         else:
             for order, (result, refused) in zip(orders, outcomes, strict=True):
-                if refused:
-                    order.answer.set_exception(refused)
-                else:
-                    order.answer.set_result(result)
+                order.result, order.error = result, refused
+                order.done.release()
 
     def _commit(self, orders: list[_Order]) -> list[tuple[Any, MQError | None]]:
         """Run the jobs in one transaction; all exceptions but those of the contract undo it."""
@@ -136,7 +157,8 @@ class Writer:
                 reason.__cause__ = error
             except Exception as unknown:
                 reason = unknown
-            order.answer.set_exception(reason)
+            order.error = reason
+            order.done.release()
 
 
 class _NoTransaction(Exception):
