@@ -18,9 +18,7 @@ from mqcore.contract import (
     ClaimRequest,
     DeadLetter,
     Handle,
-    Invalid,
     MetadataConflict,
-    NewMessage,
     NewSubscription,
     QueueRef,
     new_id,
@@ -209,12 +207,13 @@ def test_text_and_numbers_that_the_database_cannot_hold_name_nothing(driver: Sql
     assert refused is not None
 
 
-@pytest.mark.parametrize("odd", ["a\0b", "\ud800"])
-def test_an_id_that_could_not_be_looked_up_is_refused(odd: str, driver: SqlDriver) -> None:
-    with pytest.raises(Invalid):
-        driver.messages.post(QUEUE, [NewMessage(odd, b"1", DAY)])
-    with pytest.raises(Invalid):
-        driver.claims.claim(QUEUE, [ClaimRequest(odd, 1, 60, 0)])
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 11, 499, 500, 501])
+def test_lists_of_any_length_name_what_they_hold(n: int, driver: SqlDriver) -> None:
+    ids = post(driver, n)
+    others = post(driver, 2)
+    assert [m.id for m in driver.messages.get_many(QUEUE, ids)] == ids
+    driver.messages.delete(QUEUE, [Handle(each) for each in ids])
+    assert [m.id for m in driver.messages.list(QUEUE, limit=2 * n + 2).items] == others
 
 
 def test_a_batch_larger_than_one_statement(driver: SqlDriver) -> None:

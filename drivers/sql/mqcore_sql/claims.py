@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -14,6 +14,7 @@ from mqcore.contract import (
     ClaimNotFound,
     ClaimRequest,
     DeadLetter,
+    Message,
     MQError,
     QueueNotFound,
     QueueRef,
@@ -34,7 +35,9 @@ MOST_MOVED = 1000
 _here = (claims.c.queue_id == bindparam("q"), claims.c.id == bindparam("c"))
 _GET = Statement(select(claims).where(*_here, claims.c.ends_at > bindparam("now")))
 _BY_IDS = Statement(
-    select(claims).where(claims.c.queue_id == bindparam("q"), dialect.one_of(claims.c.id, "ids"))
+    select(claims).where(
+        claims.c.queue_id == bindparam("q"), claims.c.id.in_(bindparam("ids", expanding=True))
+    )
 )
 _INSERT = Statement(insert(claims))
 _DELETE = Statement(claims.delete().where(*_here))
@@ -50,7 +53,7 @@ _RENEW = Statement(
 )
 
 _those = messages.update().where(
-    messages.c.queue_id == bindparam("q"), dialect.one_of(messages.c.seq, "seqs")
+    messages.c.queue_id == bindparam("q"), messages.c.seq.in_(bindparam("seqs", expanding=True))
 )
 _HOLD = Statement(
     _those.values(
@@ -84,7 +87,6 @@ class Claims(ClaimController):
     ) -> Sequence[Claim | MQError | None]:
         if not requests:
             return []
-        dialect.check_ids(requests)
         return self._store.write(lambda work: _claim(work, queue, requests))
 
     def get(self, queue: QueueRef, claim_id: str) -> Claim:
@@ -149,7 +151,7 @@ def _known(work: Work, queue_id: int, requests: Sequence[ClaimRequest]) -> dict[
     """The claims that live under the ids of the requests; those that are over are removed."""
     known = {}
     for some in rows.chunks([request.id for request in requests]):
-        for row in work.db.all(_BY_IDS, {"q": queue_id, "ids": dialect.as_list(some)}):
+        for row in work.db.all(_BY_IDS, {"q": queue_id, "ids": some}):
             if row.ends_at > work.second:
                 known[row.id] = _to_claim(work, queue_id, row)
             else:
@@ -192,7 +194,7 @@ class _Taker:
 
     def _hold(self, request: ClaimRequest, chosen: Sequence[Any]) -> Claim:
         work = self.work
-        new = {
+        new: dict[str, Any] = {
             "queue_id": self.queue_id,
             "id": request.id,
             "ttl": request.ttl,
@@ -203,18 +205,18 @@ class _Taker:
         }
         work.db.run(_INSERT, new)
         _hold(work, self.queue_id, request, chosen, more=1)
-        lives = request.ttl + request.grace
-        end = work.end(request.ttl)
+        content = rows.read_bodies(work, self.queue_id, chosen)
         held = tuple(
-            replace(
-                message,
-                claim_id=request.id,
-                claim_count=message.claim_count + 1,
-                ttl=lives if row.expires_at < end else message.ttl,
+            Message(
+                row.id,
+                content[row.seq][0],
+                request.ttl + request.grace if row.expires_at < new["ends_at"] else row.ttl,
+                row.posted_at,
+                request.id,
+                row.claim_count + 1,
+                content[row.seq][1],
             )
-            for row, message in zip(
-                chosen, rows.to_messages(work, self.queue_id, chosen), strict=True
-            )
+            for row in chosen
         )
         return Claim(request.id, request.ttl, request.grace, work.now, held)
 
@@ -259,7 +261,7 @@ def _hold(
         "more": more,
     }
     for some in rows.chunks([row.seq for row in held]):
-        work.db.run(_HOLD, {**values, "seqs": dialect.as_list(some)})
+        work.db.run(_HOLD, {**values, "seqs": some})
     extended = [row for row in held if row.expires_at < end]
     for row in extended:
         work.tally.add(queue_id, tally.LIVE, row.expires_at, -1)
@@ -294,5 +296,5 @@ def _release(work: Work, queue: QueueRef, claim_id: str) -> None:
     held = _held(work, queue_id, claim)
     work.tally.add(queue_id, tally.CLAIMED, claim.ends_at, -len(held))
     for some in rows.chunks([row.seq for row in held]):
-        work.db.run(_FREE, {"q": queue_id, "seqs": dialect.as_list(some)})
+        work.db.run(_FREE, {"q": queue_id, "seqs": some})
     work.db.run(_DELETE, {"q": queue_id, "c": claim_id})

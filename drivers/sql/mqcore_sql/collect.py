@@ -4,7 +4,7 @@ from functools import partial
 
 from sqlalchemy import BigInteger, bindparam, func, literal_column, select
 
-from . import dialect, rows, segments, tally
+from . import rows, segments, tally
 from .schema import claims, graves, messages, subscriptions
 from .schema import segments as runs_table
 from .segments import RUN
@@ -30,7 +30,9 @@ _CLAIMS_IN_GRAVE = Statement(
     select(claims.c.id).where(claims.c.queue_id == bindparam("q")).limit(_limit)
 )
 _DELETE_CLAIMS = Statement(
-    claims.delete().where(claims.c.queue_id == bindparam("q"), dialect.one_of(claims.c.id, "ids"))
+    claims.delete().where(
+        claims.c.queue_id == bindparam("q"), claims.c.id.in_(bindparam("ids", expanding=True))
+    )
 )
 _ENDED = Statement(
     select(claims.c.queue_id, claims.c.id)
@@ -98,7 +100,7 @@ def _empty_grave(work: Work, room: int) -> tuple[int, bool]:
     rows.drop(work, queue_id, seqs)
     ids = work.db.column(_CLAIMS_IN_GRAVE, here)
     if ids:
-        work.db.run(_DELETE_CLAIMS, {"q": queue_id, "ids": dialect.as_list(ids)})
+        work.db.run(_DELETE_CLAIMS, {"q": queue_id, "ids": ids})
     if len(seqs) < room and len(ids) < room:
         work.flush()
         more_runs = segments.drop(work.db, queue_id, STEP)
@@ -114,7 +116,7 @@ def _end_claims(work: Work, room: int) -> tuple[int, bool]:
     ended = work.db.all(_ENDED, {"now": work.second, "limit": room})
     for queue_id in {row.queue_id for row in ended}:
         ids = [row.id for row in ended if row.queue_id == queue_id]
-        work.db.run(_DELETE_CLAIMS, {"q": queue_id, "ids": dialect.as_list(ids)})
+        work.db.run(_DELETE_CLAIMS, {"q": queue_id, "ids": ids})
         tally.prune(work.db, queue_id, tally.CLAIMED, work.second, 2 * STEP)
     return len(ended), len(ended) == room
 

@@ -1,10 +1,9 @@
 """What differs between databases. Everything else in this package is written once for all."""
 
-import json
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,18 +17,14 @@ from sqlalchemy import (
     Engine,
     QueuePool,
     Table,
-    Text,
     Update,
-    bindparam,
     create_engine,
     event,
-    func,
     inspect,
-    select,
 )
 from sqlalchemy.dialects.sqlite import Insert, insert
 
-from mqcore.contract import ClaimRequest, Invalid, Misconfigured, NewMessage
+from mqcore.contract import Misconfigured
 
 from .errors import is_locked
 from .statements import Database, Statement
@@ -37,11 +32,7 @@ from .statements import Database, Statement
 __all__ = [
     "ChangeAndRead",
     "Settings",
-    "as_list",
-    "check_ids",
     "insert_new",
-    "listable",
-    "one_of",
     "reader_engine",
     "share",
     "storable",
@@ -201,35 +192,6 @@ def storable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def listable(text: str) -> bool:
-    """Whether `as_list` can hold this text: SQLite ends one of JSON where it has a null character.
-
-    It is what ids must be, which are looked up in lists.
-    """
-    return "\0" not in text and storable(text)
-
-
-def check_ids(things: Iterable[NewMessage | ClaimRequest]) -> None:
-    """Raise Invalid for a new thing whose id could not be looked up."""
-    for thing in things:
-        if not listable(thing.id):
-            raise Invalid(f"the database cannot hold the id {thing.id!r}")
-
-
-def one_of(column: Column[Any], name: str) -> ColumnElement[bool]:
-    """Whether the column is in the list that is given under this name, made by `as_list`.
-
-    One parameter, so that the statement is the same for lists of any length.
-    """
-    items = func.json_each(bindparam(name, type_=Text)).table_valued("value")
-    return column.in_(select(items.c.value))
-
-
-def as_list(items: Collection[Any]) -> Any:
-    """Numbers or texts as the parameter of `one_of`."""
-    return json.dumps(list(items))
 
 
 def insert_new(table: Table, unique: Sequence[str]) -> Insert:

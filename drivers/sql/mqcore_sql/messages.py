@@ -48,7 +48,7 @@ _INSERT_BODIES = Statement(insert(bodies))
 _LIVE_CLAIMS = Statement(
     select(claims.c.id).where(
         claims.c.queue_id == bindparam("q"),
-        dialect.one_of(claims.c.id, "ids"),
+        claims.c.id.in_(bindparam("ids", expanding=True)),
         claims.c.ends_at > bindparam("now"),
     )
 )
@@ -60,7 +60,6 @@ class Messages(MessageController):
 
     def post(self, queue: QueueRef, messages: Sequence[NewMessage]) -> Sequence[str | MQError]:
         if messages:
-            dialect.check_ids(messages)
             self._store.write(lambda work: _post(work, queue, messages))
         return [new.id for new in messages]
 
@@ -242,10 +241,10 @@ def _delete(
 
 def _live_claims(work: Work, queue_id: int, handles: Iterable[Handle]) -> set[str]:
     """Those of the claims named by the handles that are live in this queue."""
-    named = {text for h in handles for text in h.claim_ids if dialect.listable(text)}
+    named = {text for h in handles for text in h.claim_ids if dialect.storable(text)}
     live: set[str] = set()
     for some in rows.chunks(named):
-        wanted = {"q": queue_id, "ids": dialect.as_list(some), "now": work.second}
+        wanted = {"q": queue_id, "ids": some, "now": work.second}
         live.update(work.db.column(_LIVE_CLAIMS, wanted))
     return live
 

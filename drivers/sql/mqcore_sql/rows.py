@@ -3,12 +3,14 @@
 Every statement here is bounded by an index and a LIMIT, or by the numbers that it is given.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     ColumnElement,
     Text,
     bindparam,
@@ -35,6 +37,7 @@ __all__ = [
     "is_due",
     "is_held",
     "promote",
+    "read_bodies",
     "remove",
     "to_messages",
     "walk",
@@ -51,10 +54,12 @@ MessageRow = Any
 
 _NARROW = tuple(messages.c)
 _columns = select(*_NARROW)
+_texts: BindParameter[str] = bindparam("ids", expanding=True)
+_numbers: BindParameter[int] = bindparam("seqs", expanding=True)
 _queue = messages.c.queue_id == bindparam("q")
 _limit = bindparam("limit", type_=BigInteger)
 _state = messages.c.state == bindparam("state")
-_seqs = dialect.one_of(messages.c.seq, "seqs")
+_seqs = messages.c.seq.in_(_numbers)
 _live = messages.c.expires_at > bindparam("now")
 
 _shown = (
@@ -82,7 +87,7 @@ class _Pick:
 _FORWARD = _Pick()
 _BACKWARD = _Pick(backwards=True)
 _IN_STATE = _Pick(_state)
-_BY_IDS = Statement(_columns.where(_queue, dialect.one_of(messages.c.id, "ids"), _live))
+_BY_IDS = Statement(_columns.where(_queue, messages.c.id.in_(_texts), _live))
 _BY_SEQS = Statement(_columns.where(_queue, _seqs, _live).order_by(messages.c.seq))
 
 # The literal lets the planner see that the partial index on visible_at > 0 covers this.
@@ -108,18 +113,18 @@ _LANDED = Statement(
 _GONE = Statement(
     _columns.where(
         _queue,
-        dialect.one_of(messages.c.id, "ids"),
+        messages.c.id.in_(_texts),
         messages.c.expires_at <= bindparam("now"),
     )
 )
 _DELETE = Statement(messages.delete().where(_queue, _seqs))
 _BODIES = Statement(
     select(bodies.c.seq, bodies.c.body, bodies.c.checksum).where(
-        bodies.c.queue_id == bindparam("q"), dialect.one_of(bodies.c.seq, "seqs")
+        bodies.c.queue_id == bindparam("q"), bodies.c.seq.in_(_numbers)
     )
 )
 _DELETE_BODIES = Statement(
-    bodies.delete().where(bodies.c.queue_id == bindparam("q"), dialect.one_of(bodies.c.seq, "seqs"))
+    bodies.delete().where(bodies.c.queue_id == bindparam("q"), bodies.c.seq.in_(_numbers))
 )
 
 
@@ -185,8 +190,8 @@ def walk(
 def by_ids(session: Session, queue_id: int, ids: Collection[str]) -> list[MessageRow]:
     """The live messages of these ids, in no order. Any text may be an id."""
     found: list[MessageRow] = []
-    for some in chunks({text for text in ids if dialect.listable(text)}):
-        wanted = {"q": queue_id, "ids": dialect.as_list(some), "now": session.second}
+    for some in chunks({text for text in ids if dialect.storable(text)}):
+        wanted = {"q": queue_id, "ids": some, "now": session.second}
         found += session.db.all(_BY_IDS, wanted)
     return found
 
@@ -195,7 +200,7 @@ def by_seqs(session: Session, queue_id: int, seqs: Collection[int]) -> list[Mess
     """The live messages of these numbers, in order when the numbers are."""
     found: list[MessageRow] = []
     for some in chunks(seqs):
-        wanted = {"q": queue_id, "seqs": dialect.as_list(some), "now": session.second}
+        wanted = {"q": queue_id, "seqs": some, "now": session.second}
         found += session.db.all(_BY_SEQS, wanted)
     return found
 
@@ -205,12 +210,20 @@ def is_held(session: Session, row: MessageRow) -> bool:
     return bool(row.state == CLAIMED and row.visible_at > session.second)
 
 
-def to_messages(session: Session, queue_id: int, rows: Sequence[MessageRow]) -> tuple[Message, ...]:
-    """The messages of the rows, with their bodies, in the same order."""
+def read_bodies(
+    session: Session, queue_id: int, rows: Sequence[MessageRow]
+) -> dict[int, tuple[bytes, str | None]]:
+    """The body and the checksum of each message, by its number."""
     content: dict[int, tuple[bytes, str | None]] = {}
     for some in chunks([row.seq for row in rows]):
-        found = session.db.all(_BODIES, {"q": queue_id, "seqs": dialect.as_list(some)})
+        found = session.db.all(_BODIES, {"q": queue_id, "seqs": some})
         content.update((seq, (body, checksum)) for seq, body, checksum in found)
+    return content
+
+
+def to_messages(session: Session, queue_id: int, rows: Sequence[MessageRow]) -> tuple[Message, ...]:
+    """The messages of the rows, with their bodies, in the same order."""
+    content = read_bodies(session, queue_id, rows)
     return tuple(
         Message(
             row.id,
@@ -236,7 +249,7 @@ def promote(work: Work, queue_id: int, limit: int) -> bool:
     due = {"q": queue_id, "now": work.second, "limit": limit}
     seqs = work.db.column(_DUE, due)
     for some in chunks(seqs):
-        work.db.run(_FREE, {"q": queue_id, "seqs": dialect.as_list(some)})
+        work.db.run(_FREE, {"q": queue_id, "seqs": some})
     return len(seqs) == limit
 
 
@@ -248,7 +261,7 @@ def append(work: Work, queue_id: int, new: Sequence[Mapping[str, Any]]) -> set[i
     if work.db.run_many(_INSERT, new) < len(new):
         expired = {
             "q": queue_id,
-            "ids": dialect.as_list([row["id"] for row in new]),
+            "ids": [row["id"] for row in new],
             "now": work.second,
         }
         gone = work.db.all(_GONE, expired)
@@ -258,25 +271,26 @@ def append(work: Work, queue_id: int, new: Sequence[Mapping[str, Any]]) -> set[i
         landed = set(work.db.column(_LANDED, span))
     else:
         landed = {row["seq"] for row in new}
-    for row in new:
-        if row["seq"] in landed:
-            work.tally.add(queue_id, tally.LIVE, row["expires_at"])
-            work.segments.posted(queue_id, row["seq"], row["expires_at"], row["client"])
+    landing = [row for row in new if row["seq"] in landed]
+    for end, n in Counter(row["expires_at"] for row in landing).items():
+        work.tally.add(queue_id, tally.LIVE, end, n)
+    for row in landing:
+        work.segments.posted(queue_id, row["seq"], row["expires_at"], row["client"])
     return landed
 
 
 def remove(work: Work, queue_id: int, rows: Collection[MessageRow]) -> None:
     """Delete messages and their bodies, and take the live ones out of the counts."""
-    for row in rows:
-        if row.expires_at > work.second:
-            work.tally.add(queue_id, tally.LIVE, row.expires_at, -1)
-        if is_held(work, row):
-            work.tally.add(queue_id, tally.CLAIMED, row.visible_at, -1)
+    lives = Counter(row.expires_at for row in rows if row.expires_at > work.second)
+    leases = Counter(row.visible_at for row in rows if is_held(work, row))
+    for kind, ends in ((tally.LIVE, lives), (tally.CLAIMED, leases)):
+        for end, n in ends.items():
+            work.tally.add(queue_id, kind, end, -n)
     drop(work, queue_id, [row.seq for row in rows])
 
 
 def drop(work: Work, queue_id: int, seqs: Collection[int]) -> None:
     """Delete messages and bodies that no count has any more."""
     for some in chunks(seqs):
-        work.db.run(_DELETE, {"q": queue_id, "seqs": dialect.as_list(some)})
-        work.db.run(_DELETE_BODIES, {"q": queue_id, "seqs": dialect.as_list(some)})
+        work.db.run(_DELETE, {"q": queue_id, "seqs": some})
+        work.db.run(_DELETE_BODIES, {"q": queue_id, "seqs": some})

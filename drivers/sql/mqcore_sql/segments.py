@@ -9,6 +9,7 @@ tiny rows, until they are collected.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -35,6 +36,8 @@ FAN = 16
 SIZES = tuple(RUN * FAN**level for level in range(4))
 """How many messages a run of each level has."""
 _END = 2**62
+
+Key = TypeVar("Key")
 
 _at_level = (segments.c.queue_id == bindparam("q"), segments.c.level == bindparam("l"))
 _this = (*_at_level, segments.c.segment == bindparam("s"))
@@ -117,11 +120,19 @@ class _Run:
     last: int
     client: str | None
 
-    def add(self, other: "_Run") -> None:
-        self.first = min(self.first, other.first)
-        self.last = max(self.last, other.last)
-        if self.client != other.client:
+    def add(self, first: int, last: int, client: str | None) -> None:
+        self.first = min(self.first, first)
+        self.last = max(self.last, last)
+        if client != self.client:
             self.client = None
+
+
+def _widen(runs: dict[Key, _Run], here: Key, first: int, last: int, client: str | None) -> None:
+    known = runs.get(here)
+    if known is None:
+        runs[here] = _Run(first, last, client)
+    else:
+        known.add(first, last, client)
 
 
 class Segments:
@@ -132,8 +143,7 @@ class Segments:
         self._extended: dict[tuple[int, int], int] = {}
 
     def posted(self, queue_id: int, seq: int, expires_at: int, client: str | None) -> None:
-        run = _Run(expires_at, expires_at, client)
-        self._posted.setdefault((queue_id, seq // RUN), run).add(run)
+        _widen(self._posted, (queue_id, seq // RUN), expires_at, expires_at, client)
 
     def extended(self, queue_id: int, seqs: Iterable[int], expires_at: int) -> None:
         for run in {seq // RUN for seq in seqs}:
@@ -145,8 +155,8 @@ class Segments:
         posted: dict[tuple[int, int, int], _Run] = {}
         for (queue_id, run), bounds in self._posted.items():
             for level, above in _with_parents(run):
-                new = _Run(bounds.first, bounds.last, bounds.client)
-                posted.setdefault((queue_id, level, above), new).add(bounds)
+                here = queue_id, level, above
+                _widen(posted, here, bounds.first, bounds.last, bounds.client)
         extended: dict[tuple[int, int, int], int] = {}
         for (queue_id, run), end in self._extended.items():
             for level, above in _with_parents(run):

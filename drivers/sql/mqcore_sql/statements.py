@@ -3,15 +3,18 @@
 `sqlalchemy.Connection.execute` spends 40 to 60 microseconds on each statement, which is more than
 SQLite needs for most of ours. So a `Statement` keeps its text for each kind of database, and a
 `Database` runs it on a cursor of the database's own module. Values go there and come back as they
-are: none of SQLAlchemy's conversions, and no `IN` with a list but by `dialect.one_of`.
+are, without any of SQLAlchemy's conversions.
 """
 
+from bisect import bisect_left
 from collections import namedtuple
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ClauseElement, Connection, Dialect
+from sqlalchemy import BindParameter, ClauseElement, Connection, Dialect, bindparam
+from sqlalchemy.sql.expression import ClauseList
+from sqlalchemy.sql.visitors import iterate, replacement_traverse
 
 __all__ = ["Database", "Statement"]
 
@@ -19,45 +22,92 @@ Values = Mapping[str, Any]
 """What a statement's parameters stand for; what it has no parameter for is left out."""
 
 
+LENGTHS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+"""How many values an `IN` has in the text of a statement; fewer are filled up by repeating one."""
+
+
 class Statement:
-    """A statement of Core and what has been made of it."""
+    """A statement of Core and what has been made of it.
+
+    One of its parameters may be `expanding`: a list of 1 to 500 values.
+    """
 
     def __init__(self, core: ClauseElement) -> None:
         self._core = core
-        self._texts: dict[str, _Text] = {}
+        self._list = next((each.key for each in _lists(core)), None)
+        self._texts: dict[tuple[str, int], _Text] = {}
 
-    def text(self, dialect: Dialect) -> "_Text":
-        text = self._texts.get(dialect.name)
+    def text(self, dialect: Dialect, values: Values) -> "_Text":
+        length = 0
+        if self._list is not None:
+            length = LENGTHS[bisect_left(LENGTHS, len(values[self._list]))]
+        text = self._texts.get((dialect.name, length))
         if text is None:
-            text = self._texts[dialect.name] = _Text(self._core, dialect)
+            text = _Text(self._core, dialect, self._list, length)
+            self._texts[dialect.name, length] = text
         return text
 
 
+def _lists(core: ClauseElement) -> Iterator[BindParameter[Any]]:
+    return (x for x in iterate(core) if isinstance(x, BindParameter) and x.expanding)
+
+
 class _Text:
-    """A statement in the words of one kind of database."""
+    """A statement in the words of one kind of database, with a list of one length."""
 
     row: Callable[[Any], Any] | None = None
     """Makes a named tuple; known since the first result."""
 
-    def __init__(self, core: ClauseElement, dialect: Dialect) -> None:
-        compiled: Any = core.compile(dialect=dialect)
+    def __init__(self, core: Any, dialect: Dialect, listed: str | None, length: int) -> None:
+        if listed is not None:
+            core = _with_list(core, length)
+        compiled = core.compile(dialect=dialect)
         self.sql = str(compiled)
-        self._names: Sequence[str] | None = compiled.positiontup
-        self._take = itemgetter(*self._names) if self._names else None
+        self._listed, self._length = listed, length
+        names: Sequence[str] = compiled.positiontup
         self._constants = {
             name: value
             for name, value in compiled.params.items()
             if not compiled.binds[name].required
         }
+        self._take = _taker(names)
+        if listed is not None:
+            first = names.index(f"{listed}_0")
+            self._take = _taker(names[:first])
+            self._take_rest = _taker(names[first + length :])
 
-    def parameters(self, values: Values) -> Any:
-        """The values as the cursor wants them."""
+    def parameters(self, values: Values) -> tuple[Any, ...]:
+        """The values in the order of the text."""
         if self._constants:
             values = {**self._constants, **values}
-        if self._take is None:
-            return values if self._names is None else ()
-        taken = self._take(values)
-        return taken if len(self._names or ()) > 1 else (taken,)
+        if self._listed is None:
+            return self._take(values)
+        items = values[self._listed]
+        filling = items[-1:] * (self._length - len(items))
+        return (*self._take(values), *items, *filling, *self._take_rest(values))
+
+    def many(self, values: Iterable[Values]) -> list[tuple[Any, ...]]:
+        """The parameters for each of the values."""
+        return list(map(self.parameters if self._constants else self._take, values))
+
+
+def _with_list(core: Any, length: int) -> Any:
+    """The statement with so many parameters in the place of its list."""
+
+    def replace(element: Any, **_: Any) -> Any:
+        if isinstance(element, BindParameter) and element.expanding:
+            names = (f"{element.key}_{n}" for n in range(length))
+            return ClauseList(*(bindparam(name, type_=element.type) for name in names)).self_group()
+        return None
+
+    return replacement_traverse(core, {}, replace)
+
+
+def _taker(names: Sequence[str]) -> Callable[[Values], tuple[Any, ...]]:
+    """Takes the values of these names out of others."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: tuple(values[name] for name in names)
 
 
 class Database:
@@ -69,7 +119,7 @@ class Database:
 
     def all(self, statement: Statement, values: Values) -> list[Any]:
         """The rows that it finds."""
-        text = statement.text(self._dialect)
+        text = statement.text(self._dialect, values)
         cursor = self._cursor
         cursor.execute(text.sql, text.parameters(values))
         if text.row is None:
@@ -99,12 +149,12 @@ class Database:
 
     def run(self, statement: Statement, values: Values) -> int:
         """Change something; how many rows."""
-        text = statement.text(self._dialect)
+        text = statement.text(self._dialect, values)
         self._cursor.execute(text.sql, text.parameters(values))
         return int(self._cursor.rowcount)
 
     def run_many(self, statement: Statement, values: Sequence[Values]) -> int:
-        """Change something once for each of the values; how many rows in all."""
-        text = statement.text(self._dialect)
-        self._cursor.executemany(text.sql, list(map(text.parameters, values)))
+        """Change something once for each of the values, without lists; how many rows in all."""
+        text = statement.text(self._dialect, {})
+        self._cursor.executemany(text.sql, text.many(values))
         return int(self._cursor.rowcount)
