@@ -5,7 +5,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -95,7 +94,7 @@ def _engine(
     most: int,
     cache_mb: int,
 ) -> Engine:
-    def connect() -> Any:
+    def connect() -> sqlite3.Connection:
         # isolation_level None keeps the sqlite3 module from beginning transactions by itself.
         connection = sqlite3.connect(
             f"file:{quote(str(settings.path))}?mode=rw",
@@ -113,27 +112,15 @@ def _engine(
             connection.execute(f"PRAGMA {pragma}")
         return connection
 
-    shared = _shared()
-    engine = Engine(
-        QueuePool(connect, pool_size=kept, max_overflow=most - kept, dialect=shared.dialect),
-        shared.dialect,
-        shared.url,
-        execution_options={"compiled_cache": COMPILED},
+    engine = create_engine(
+        "sqlite://",
+        creator=connect,
+        poolclass=QueuePool,
+        pool_size=kept,
+        max_overflow=most - kept,
     )
     event.listen(engine, "begin", begin)
     return engine
-
-
-COMPILED: dict[Any, Any] = {}
-"""The statements of this package as SQL: compiled once in a process, not in each handle."""
-
-
-@cache
-def _shared() -> Engine:
-    """An engine that has asked the library what it can do; compiled statements belong to it."""
-    engine = create_engine("sqlite://")
-    with engine.connect():
-        return engine
 
 
 def table_names(connection: Connection) -> set[str]:

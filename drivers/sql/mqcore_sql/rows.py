@@ -3,7 +3,6 @@
 Every statement here is bounded by an index and a LIMIT, or by the numbers that it is given.
 """
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -271,21 +270,20 @@ def append(work: Work, queue_id: int, new: Sequence[Mapping[str, Any]]) -> set[i
         landed = set(work.db.column(_LANDED, span))
     else:
         landed = {row["seq"] for row in new}
-    landing = [row for row in new if row["seq"] in landed]
-    for end, n in Counter(row["expires_at"] for row in landing).items():
-        work.tally.add(queue_id, tally.LIVE, end, n)
-    for row in landing:
-        work.segments.posted(queue_id, row["seq"], row["expires_at"], row["client"])
+    for row in new:
+        if row["seq"] in landed:
+            work.tally.add(queue_id, tally.LIVE, row["expires_at"])
+            work.segments.posted(queue_id, row["seq"], row["expires_at"], row["client"])
     return landed
 
 
 def remove(work: Work, queue_id: int, rows: Collection[MessageRow]) -> None:
     """Delete messages and their bodies, and take the live ones out of the counts."""
-    lives = Counter(row.expires_at for row in rows if row.expires_at > work.second)
-    leases = Counter(row.visible_at for row in rows if is_held(work, row))
-    for kind, ends in ((tally.LIVE, lives), (tally.CLAIMED, leases)):
-        for end, n in ends.items():
-            work.tally.add(queue_id, kind, end, -n)
+    for row in rows:
+        if row.expires_at > work.second:
+            work.tally.add(queue_id, tally.LIVE, row.expires_at, -1)
+        if is_held(work, row):
+            work.tally.add(queue_id, tally.CLAIMED, row.visible_at, -1)
     drop(work, queue_id, [row.seq for row in rows])
 
 

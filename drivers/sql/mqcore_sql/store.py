@@ -32,6 +32,7 @@ class Store:
 
     def __init__(self, settings: dialect.Settings, clock: Clock) -> None:
         self._path = settings.path
+        self._place = str(settings.path)
         self._clock = clock
         self._closed = False
         self._writing = dialect.writer_engine(settings)
@@ -73,7 +74,7 @@ class Store:
 
     def _identity(self) -> tuple[int, int]:
         try:
-            status = os.stat(self._path)
+            status = os.stat(self._place)
         except OSError as error:
             raise Unavailable(f"the database {self._path} cannot be found any more") from error
         return status.st_dev, status.st_ino

@@ -6,10 +6,18 @@ To keep that sum short, each message is counted four times, in buckets of 1, 64,
 seconds: at most 63 buckets of each of the finer sizes lead up to where the next size takes over.
 """
 
-from collections import Counter
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, bindparam, func, literal, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    Select,
+    bindparam,
+    func,
+    literal,
+    literal_column,
+    select,
+    union_all,
+)
 
 from . import dialect
 from .schema import tallies
@@ -32,10 +40,15 @@ _here = (
     & (tallies.c.kind == bindparam("k"))
     & (tallies.c.level == bindparam("l"))
 )
-_bucket = _here & (tallies.c.bucket == bindparam("b"))
 _ADD = Statement(dialect.upsert(tallies, lambda new: {"n": tallies.c.n + new.n}))
-_SUBTRACT = Statement(tallies.update().where(_bucket).values(n=tallies.c.n - bindparam("less")))
-_DROP_EMPTY = Statement(tallies.delete().where(_bucket, tallies.c.n <= 0))
+_this = (
+    (tallies.c.queue_id == bindparam("queue_id"))
+    & (tallies.c.kind == bindparam("kind"))
+    & (tallies.c.level == bindparam("level"))
+    & (tallies.c.bucket == bindparam("bucket"))
+)
+_SUBTRACT = Statement(tallies.update().where(_this).values(n=tallies.c.n + bindparam("n")))
+_DROP_EMPTY = Statement(tallies.delete().where(_this, tallies.c.n <= literal_column("0")))
 _PAST = Statement(
     select(tallies.c.bucket)
     .where(_here, tallies.c.bucket <= bindparam("b"))
@@ -64,28 +77,26 @@ class Tally:
     """Changes of counts, gathered through a transaction and written once at its end."""
 
     def __init__(self) -> None:
-        self._changes: Counter[tuple[int, int, int]] = Counter()
+        self._changes: dict[tuple[int, int, int], int] = {}
 
     def add(self, queue_id: int, kind: int, end: int, n: int = 1) -> None:
         """Count `n` more messages that end at `end`, which lies ahead; fewer when negative."""
-        self._changes[queue_id, kind, end] += n
+        key = queue_id, kind, end
+        self._changes[key] = self._changes.get(key, 0) + n
 
     def flush(self, db: Database) -> None:
-        sums: Counter[tuple[int, int, int, int]] = Counter()
+        sums: dict[tuple[int, int, int, int], int] = {}
         for (queue_id, kind, end), n in self._changes.items():
             for level, size in enumerate(SIZES):
-                sums[queue_id, kind, level, end // size] += n
+                key = queue_id, kind, level, end // size
+                sums[key] = sums.get(key, 0) + n
         self._changes.clear()
-        more = [
+        changes = [
             {"queue_id": q, "kind": k, "level": level, "bucket": bucket, "n": n}
             for (q, k, level, bucket), n in sums.items()
-            if n > 0
         ]
-        less = [
-            {"q": q, "k": k, "l": level, "b": bucket, "less": -n}
-            for (q, k, level, bucket), n in sums.items()
-            if n < 0
-        ]
+        more = [change for change in changes if change["n"] > 0]
+        less = [change for change in changes if change["n"] < 0]
         if more:
             db.run_many(_ADD, more)
         if less:
