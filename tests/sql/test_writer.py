@@ -138,3 +138,38 @@ def test_nobody_is_answered_before_the_commit(bench: Bench) -> None:
     futures += bench.gathered([insert(n) for n in range(5)])
     assert [future.result(10) for future in futures] == list(range(5))
     assert not any(answered_early)
+
+
+def test_a_lone_caller_runs_its_job_in_its_own_thread(bench: Bench) -> None:
+    assert bench.writer.run(lambda _work: threading.current_thread()) is threading.current_thread()
+
+
+def test_an_interrupted_job_is_undone_and_gives_its_turn_back(bench: Bench) -> None:
+    def interrupt(work: Work) -> None:
+        work.db.run(INSERT, {"queue_id": 99})
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bench.writer.run(interrupt)
+    assert bench.stored() == set()
+    bench.writer.run(insert(1))
+    assert bench.stored() == {1}
+
+
+def test_closing_waits_for_a_job_that_runs_in_the_thread_of_its_caller(bench: Bench) -> None:
+    (future,) = bench.gathered([insert(1)])
+    busy, go = threading.Event(), threading.Event()
+
+    def hold(work: Work) -> int:
+        busy.set()
+        go.wait(10)
+        work.db.run(INSERT, {"queue_id": 2})
+        return 2
+
+    future.result(10)
+    held = bench.pool.submit(bench.writer.run, hold)
+    assert busy.wait(10)
+    closing = bench.pool.submit(bench.writer.close)
+    go.set()
+    closing.result(10)
+    assert held.result(10) == 2
