@@ -28,8 +28,9 @@ LARGE = 100_000
 FREE = 500
 """How many claimable messages lie behind those that are claimed, delayed or expired."""
 
-MOST_WORK = 2.0
-"""How many times the work of a call in the small queue it may take in the large one."""
+MOST_WORK = 3.0
+"""How many times the work of a call in the small queue it may take in the large one: a tree is
+deeper there, and its first message may lie deeper in a node."""
 SLACK = 10
 """Work that does not count, for calls that take little."""
 MOST_TIME = 5.0
