@@ -54,9 +54,9 @@ class Service:
         self.claims = ClaimService(driver, self.limits, self.queues)
         self.subscriptions = SubscriptionService(driver, self.limits, clock)
 
-    def age(self, since: float) -> int:
-        """Whole seconds since a time."""
-        return max(0, int(self.clock() - since))
+    def age(self, since: float, now: float | None = None) -> int:
+        """Whole seconds since a time, as of `now`, or of this moment."""
+        return max(0, int((self.clock() if now is None else now) - since))
 
     def ping(self) -> None:
         """Raises Unavailable when the store does not answer."""

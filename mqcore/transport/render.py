@@ -72,7 +72,7 @@ class Renderer:
                 if message.claim_id
                 else path + message.id,
                 message.ttl,
-                max(0, int(now - message.posted_at)),
+                self._age(message.posted_at, now),
                 msgspec.Raw(message.body),
                 message.checksum or UNSET,
             )
