@@ -8,7 +8,7 @@ import pytest
 
 from mqcore.conformance.ledger import MARK
 
-from .backends import MariaDB, Missing, PostgreSQL, Redis
+from .backends import MariaDB, Missing, PostgreSQL, Redis, RedisCluster, RedisSentinel
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +27,18 @@ def mariadb() -> Iterator[MariaDB]:
 def redis_server() -> Iterator[Redis]:
     with Redis(os.environ.get("MQCORE_TEST_REDIS", ""), settings=("databases 4096",)) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def redis_cluster() -> Iterator[RedisCluster]:
+    with RedisCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def redis_sentinel() -> Iterator[RedisSentinel]:
+    with RedisSentinel() as watched:
+        yield watched
 
 
 @pytest.hookimpl(wrapper=True)
