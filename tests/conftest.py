@@ -6,9 +6,14 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from mqcore.conformance.ledger import MARK
+from mqcore.conformance.ledger import MARK, Ledger
 
 from .backends import MariaDB, Missing, PostgreSQL, Redis, RedisCluster, RedisSentinel
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Here, since what the suite registers in the processes of pytest-xdist cannot print.
+    Ledger.start(config)
 
 
 @pytest.fixture(scope="session")
