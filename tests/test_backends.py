@@ -80,8 +80,8 @@ def test_each_database_is_empty(server: Server) -> None:
 
 def test_a_stalled_server_answers_when_it_goes_on(server: Server) -> None:
     assert asks(server, 5)
-    server.pause()
     try:
+        server.pause()
         with pytest.raises(TimeoutError):
             asks(server, 0.1)
     finally:
@@ -164,7 +164,7 @@ def run_pytest(*arguments: str, **settings: str) -> subprocess.CompletedProcess[
             *arguments,
         ],
         cwd=ROOT,
-        env={**environment, "PYTHONPATH": str(ROOT), **LEAN, "MQCORE_TEST_PATH": "", **settings},
+        env={**environment, **LEAN, "MQCORE_TEST_PATH": "", **settings},
         capture_output=True,
         text=True,
         check=False,

@@ -221,8 +221,9 @@ class Server(abc.ABC):
 
     def _signal(self, number: signal.Signals) -> None:
         self._own()
-        for process in reaper.processes_in(self.folder):
-            process.send_signal(number)
+        if self._process is not None:
+            self._process.send_signal(number)  # first: it starts no more children then
+        reaper.signal_all_in(self.folder, number)
 
     def _environment(self) -> dict[str, str]:
         """None of the caller's settings for clients, such as PGHOST."""

@@ -3,8 +3,10 @@
 A server works in a folder of its own, and so do its children: by that it is known.
 """
 
+import contextlib
 import os
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -22,11 +24,18 @@ def processes_in(folder: Path) -> list[psutil.Process]:
     return found
 
 
+def signal_all_in(folder: Path, number: signal.Signals) -> list[psutil.Process]:
+    """Send it to every process in the folder; return those that were there."""
+    found = processes_in(folder)
+    for process in found:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended meanwhile
+            process.send_signal(number)
+    return found
+
+
 def kill_all_in(folder: Path) -> None:
     """SIGKILL to every process in the folder, until there is none."""
-    while found := processes_in(folder):
-        for process in found:
-            process.kill()
+    while found := signal_all_in(folder, signal.SIGKILL):
         psutil.wait_procs(found, timeout=5)
 
 
