@@ -251,7 +251,7 @@ def _delete(
 
 def _live_claims(work: Work, queue_id: int, handles: Iterable[Handle]) -> set[str]:
     """Those of the claims named by the handles that are live in this queue."""
-    named = {text for h in handles for text in h.claim_ids if dialect.storable(text)}
+    named = {text for h in handles for text in h.claim_ids if work.db.storable(text)}
     live: set[str] = set()
     for some in rows.chunks(named):
         wanted = {"q": queue_id, "ids": some, "now": work.second}

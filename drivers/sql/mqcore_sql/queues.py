@@ -61,7 +61,9 @@ _NEXT_ID = dialect.ChangeAndRead(
     counters.update().where(counters.c.name == "queue").values(value=counters.c.value + 1),
     counters.c.value,
 )
-_FLOOR = Statement(select(counters.c.value).where(counters.c.name == "floor"))
+_FLOOR = Statement(
+    select(counters.c.value).where(counters.c.name == "floor").with_for_update()
+)
 _RAISE_FLOOR = Statement(
     counters.update()
     .where(counters.c.name == "floor", counters.c.value < bindparam("least"))
@@ -206,6 +208,7 @@ def _set_metadata(work: Work, queue: QueueRef, metadata: str, if_version: str | 
 
 
 def _delete(work: Work, queue: QueueRef) -> None:
+    work.db.one(_FLOOR, {})  # before the queue, as whoever creates one locks it
     found = work.db.first(_GET_LOCKED, names(queue))
     if found is not None:
         least = max(found.next_seq, found.version + 1)

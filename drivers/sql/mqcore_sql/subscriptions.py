@@ -1,6 +1,7 @@
 """Subscriptions in SQL."""
 
 import json
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, insert, select
@@ -16,7 +17,6 @@ from mqcore.contract import (
     SubscriptionNotFound,
 )
 
-from . import dialect
 from .schema import subscriptions
 from .session import Session, Work
 from .statements import Statement
@@ -29,10 +29,12 @@ _of_queue = (
     subscriptions.c.queue == bindparam("named"),
 )
 _with_id = subscriptions.c.id == bindparam("i")
-_of_subscriber = subscriptions.c.subscriber == bindparam("who")
+_of_subscriber = subscriptions.c.subscriber_key == bindparam("key")
 _live = subscriptions.c.expires_at > bindparam("now")
 
-_GET = Statement(select(subscriptions).where(*_of_queue, _with_id, _live))
+_get_one = select(subscriptions).where(*_of_queue, _with_id, _live)
+_GET = Statement(_get_one)
+_GET_LOCKED = Statement(_get_one.with_for_update())
 _BY_SUBSCRIBER = Statement(select(subscriptions).where(*_of_queue, _of_subscriber, _live))
 _DROP_EXPIRED = Statement(
     subscriptions.delete().where(
@@ -56,6 +58,7 @@ _UPDATE = Statement(
     .where(*_of_queue, _with_id)
     .values(
         subscriber=bindparam("who"),
+        subscriber_key=bindparam("key"),
         ttl=bindparam("new_ttl"),
         options=bindparam("new_options"),
         renewed_at=bindparam("renewed"),
@@ -97,9 +100,9 @@ class Subscriptions(SubscriptionController):
     def list(
         self, queue: QueueRef, *, marker: str | None = None, limit: int = 10
     ) -> Page[Subscription]:
-        if marker and not dialect.storable(marker):
-            return Page((), None)
         with self._store.reading() as session:
+            if marker and not session.db.storable(marker):
+                return Page((), None)
             wanted = {
                 **names(queue),
                 "i": marker or "",
@@ -137,13 +140,21 @@ class Subscriptions(SubscriptionController):
         self._store.write(job)
 
     def delete(self, queue: QueueRef, subscription_id: str) -> None:
-        if dialect.storable(subscription_id):
-            doomed = {**names(queue), "i": subscription_id}
-            self._store.write(lambda work: work.db.run(_DELETE, doomed))
+        doomed = {**names(queue), "i": subscription_id}
+
+        def job(work: Work) -> None:
+            if all(map(work.db.storable, doomed.values())):
+                work.db.run(_DELETE, doomed)
+
+        self._store.write(job)
 
     def purge(self, queue: QueueRef) -> None:
         doomed = names(queue)
         self._store.write(lambda work: work.db.run(_PURGE, doomed))
+
+
+def _key(subscriber: str) -> str:
+    return sha256(subscriber.encode()).hexdigest()
 
 
 def _to_json(options: Metadata) -> str:
@@ -163,19 +174,23 @@ def _to_subscription(row: Any) -> Subscription:
     )
 
 
+def _storable(session: Session, queue: QueueRef, text: str) -> bool:
+    return all(map(session.db.storable, (*names(queue).values(), text)))
+
+
 def _get(session: Session, queue: QueueRef, subscription_id: str) -> Any:
-    if dialect.storable(subscription_id):
+    if _storable(session, queue, subscription_id):
         wanted = {**names(queue), "i": subscription_id, "now": session.second}
-        found = session.db.first(_GET, wanted)
+        found = session.db.first(_GET_LOCKED if session.writing else _GET, wanted)
         if found is not None:
             return found
     raise SubscriptionNotFound(subscription_id, queue)
 
 
 def _by_subscriber(session: Session, queue: QueueRef, subscriber: str) -> Any | None:
-    if not dialect.storable(subscriber):
+    if not _storable(session, queue, subscriber):
         return None
-    wanted = {**names(queue), "who": subscriber, "now": session.second}
+    wanted = {**names(queue), "key": _key(subscriber), "now": session.second}
     return session.db.first(_BY_SUBSCRIBER, wanted)
 
 
@@ -190,6 +205,7 @@ def _create(work: Work, queue: QueueRef, new: NewSubscription) -> Subscription |
         "queue": queue.name,
         "id": new.id,
         "subscriber": new.subscriber,
+        "subscriber_key": _key(new.subscriber),
         "ttl": new.ttl,
         "options": _to_json(new.options),
         "created_at": work.now,
@@ -202,7 +218,7 @@ def _create(work: Work, queue: QueueRef, new: NewSubscription) -> Subscription |
 
 
 def _drop_expired(work: Work, queue: QueueRef, subscriber: str) -> None:
-    expired = {**names(queue), "who": subscriber, "now": work.second}
+    expired = {**names(queue), "key": _key(subscriber), "now": work.second}
     work.db.run(_DROP_EXPIRED, expired)
 
 
@@ -220,10 +236,12 @@ def _update(
         if _by_subscriber(work, queue, subscriber) is not None:
             raise SubscriptionExists(subscriber, queue)
         _drop_expired(work, queue, subscriber)
+    who = old.subscriber if subscriber is None else subscriber
     change = {
         **names(queue),
         "i": old.id,
-        "who": old.subscriber if subscriber is None else subscriber,
+        "who": who,
+        "key": _key(who),
         "new_ttl": old.ttl if ttl is None else ttl,
         "new_options": old.options if options is None else options,
         "renewed": old.renewed_at if ttl is None else work.now,
