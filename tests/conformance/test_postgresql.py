@@ -1,10 +1,9 @@
-"""The suite on PostgreSQL: bare, and behind core's gate."""
+"""The suite on PostgreSQL: bare, and behind core's gate. What fails is the network in between."""
 
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
+from urllib.parse import urlsplit
 
-import psycopg
 import pytest
 from mqcore_sql.postgresql import open_driver
 
@@ -14,12 +13,13 @@ from mqcore.conformance import Clock, Harness
 from mqcore.conformance.harness import Opener
 from mqcore.conformance.proxy import Proxy
 from mqcore.contract import Driver
+from tests.backends import PostgreSQL
 
 
 class PostgresqlHarness(Harness):
-    def __init__(self, proxy: Proxy, database: str, direct: str) -> None:
+    def __init__(self, proxy: Proxy, uri: str) -> None:
         self.proxy = proxy
-        self.uri = f"postgresql://mq@127.0.0.1:{proxy.port}/{database}?pool_size=10"
+        self.uri = uri
 
     def open(self, clock: Clock) -> Driver:
         return open_driver(self.uri, clock=clock)
@@ -39,12 +39,12 @@ class PostgresqlHarness(Harness):
 
 
 @pytest.fixture(scope="module", params=["bare", "checked"])
-def harness(request: pytest.FixtureRequest) -> Iterator[PostgresqlHarness]:
-    database = f"t{os.getpid()}_{request.param}"
-    direct = "host=127.0.0.1 port=54399 user=mq dbname=postgres"
-    with psycopg.connect(direct, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {database}")
-    with Proxy("127.0.0.1", 54399) as proxy:
-        harness = PostgresqlHarness(proxy, database, direct)
+def harness(request: pytest.FixtureRequest, postgresql: PostgreSQL) -> Iterator[PostgresqlHarness]:
+    direct = urlsplit(postgresql.fresh_database())
+    assert direct.port
+    with Proxy("127.0.0.1", direct.port) as proxy:
+        there = direct.netloc.replace(f":{direct.port}", f":{proxy.port}")
+        uri = direct._replace(netloc=there, query="pool_size=8").geturl()
+        harness = PostgresqlHarness(proxy, uri)
         harness.gate = None if request.param == "bare" else CheckedDriver
         yield harness

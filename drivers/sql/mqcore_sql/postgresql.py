@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import psycopg
-from psycopg import errors, pq
+from psycopg import errors
 from psycopg.abc import RV, PQGen
 from psycopg.types.numeric import Int8Dumper
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
@@ -41,14 +41,12 @@ class _Connection(psycopg.Connection[Any]):
 
     patience: float | None = None
 
-    def wait(
-        self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None
-    ) -> RV:
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         return super().wait(gen, interval, self.patience if timeout is None else timeout)
 
 
 class _Postgresql(Client):
-    dialect = PGDialect_psycopg(paramstyle="format")
+    dialect = PGDialect_psycopg(paramstyle="format")  # type: ignore[no-untyped-call]
     read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
     write = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
@@ -74,9 +72,7 @@ class _Postgresql(Client):
             raise BadUri(f"{uri}: name the database, as in postgresql://user@host/database")
 
     def connect(self) -> _Connection:
-        connection = _Connection.connect(
-            **self.options, autocommit=True, prepare_threshold=0
-        )
+        connection = _Connection.connect(**self.options, autocommit=True, prepare_threshold=0)
         connection.patience = self.timeout + MARGIN
         connection.prepared_max = 1000
         # All whole numbers alike, or a statement would be prepared for each mix of their sizes.
@@ -90,7 +86,7 @@ class _Postgresql(Client):
         if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
             return False
         state = error.sqlstate
-        return state is None or state[:2] in ("08", "57") and state != "57014"
+        return state is None or (state[:2] in ("08", "57") and state != "57014")
 
     def is_passing(self, error: Exception) -> bool:
         return isinstance(
@@ -125,8 +121,10 @@ class _Postgresql(Client):
 ADVICE: tuple[tuple[type[Exception], str], ...] = (
     (errors.QueryCanceled, "took longer than statement_timeout; raise it in the storage URI"),
     (errors.DiskFull, "cannot grow; make room on its disk"),
-    (errors.TooManyConnections, "has no connection left; lower pool_size, or raise its"
-     " max_connections"),
+    (
+        errors.TooManyConnections,
+        "has no connection left; lower pool_size, or raise its max_connections",
+    ),
     (errors.ReadOnlySqlTransaction, "is read-only; name the primary server"),
     (errors.InsufficientPrivilege, "refuses this user; grant it all rights on mqcore's tables"),
     (errors._WaitTimeout, "gave no answer within statement_timeout"),

@@ -61,9 +61,7 @@ _NEXT_ID = dialect.ChangeAndRead(
     counters.update().where(counters.c.name == "queue").values(value=counters.c.value + 1),
     counters.c.value,
 )
-_FLOOR = Statement(
-    select(counters.c.value).where(counters.c.name == "floor").with_for_update()
-)
+_FLOOR = Statement(select(counters.c.value).where(counters.c.name == "floor").with_for_update())
 _RAISE_FLOOR = Statement(
     counters.update()
     .where(counters.c.name == "floor", counters.c.value < bindparam("least"))

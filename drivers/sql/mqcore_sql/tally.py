@@ -12,7 +12,6 @@ some of the list into the buckets from time to time.
 
 import random
 import time
-
 from collections.abc import Mapping
 from typing import Any
 

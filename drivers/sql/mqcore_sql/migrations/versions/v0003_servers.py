@@ -62,7 +62,7 @@ def _plan_for_long_queues() -> None:
     for table in HOT:
         for column in ("queue_id", "state", "level", "kind"):
             op.execute(
-                "DO $$ BEGIN IF EXISTS (SELECT FROM information_schema.columns"  # noqa: S608
+                "DO $$ BEGIN IF EXISTS (SELECT FROM information_schema.columns"
                 f" WHERE table_schema = current_schema AND table_name = '{table}'"
                 f" AND column_name = '{column}') THEN"
                 f" ALTER TABLE {table} ALTER COLUMN {column} SET STATISTICS 0; END IF; END $$"
