@@ -29,7 +29,7 @@ from .queues import purge
 from .schema import CLAIMED, DELAYED, FREE, bodies, claims, queues
 from .session import Session, Work
 from .statements import Statement
-from .store import Store, find, names
+from .store import Store, can_be, find, names
 
 __all__ = ["Messages", "free_messages", "reserve"]
 
@@ -139,7 +139,8 @@ def reserve(work: Work, queue: QueueRef, n: int) -> tuple[int, int]:
     Until the transaction ends nobody else gets numbers of this queue, so that messages appear
     in their order and no reader that pages by number misses one.
     """
-    taken = _RESERVE.first(work.db, {**names(queue), "n": n})
+    key = {**names(queue), "n": n}
+    taken = _RESERVE.first(work.db, key) if can_be(work, queue) else None
     if taken is None:
         raise QueueNotFound(queue)
     return taken.id, taken.next_seq - n

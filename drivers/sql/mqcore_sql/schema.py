@@ -37,7 +37,7 @@ Number = BigInteger().with_variant(Integer(), "sqlite")
 # Keys are compared as bytes, trailing spaces included.
 Key = (
     String(255)
-    .with_variant(String(255, "C"), "postgresql")
+    .with_variant(String(collation="C"), "postgresql")
     .with_variant(String(255, "utf8mb4_nopad_bin"), "mariadb")
     .with_variant(String(255, "utf8mb4_0900_bin"), "mysql")
 )

@@ -183,8 +183,8 @@ class ServerStore(Store):
                 return link, cursor
 
     def _undo(self, link: PoolProxiedConnection, cursor: Any, error: BaseException) -> None:
-        if isinstance(error, Exception) and self._client.is_lost(error):
-            link.invalidate()
+        if not isinstance(error, Exception) or self._client.is_lost(error):
+            link.invalidate()  # when interrupted, replies may still be on their way
             return
         try:
             cursor.execute("ROLLBACK")

@@ -13,7 +13,7 @@ from .schema import queues
 from .session import Session, Work
 from .statements import Statement
 
-__all__ = ["Job", "Store", "find", "names"]
+__all__ = ["Job", "Store", "can_be", "find", "names"]
 
 T = TypeVar("T")
 
@@ -55,8 +55,10 @@ def names(queue: QueueRef) -> dict[str, str]:
 
 def find(session: Session, queue: QueueRef) -> int | None:
     """The id of the queue, or None when there is no such queue."""
-    key = names(queue)
-    if not all(map(session.db.storable, key.values())):
-        return None
-    found: int | None = session.db.value(_FIND, key)
+    found: int | None = session.db.value(_FIND, names(queue)) if can_be(session, queue) else None
     return found
+
+
+def can_be(session: Session, queue: QueueRef) -> bool:
+    """Whether the database can hold a queue of this name; what it cannot hold, does not exist."""
+    return session.db.storable(queue.name) and session.db.storable(queue.project or "")

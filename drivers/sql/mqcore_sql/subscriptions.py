@@ -20,7 +20,7 @@ from mqcore.contract import (
 from .schema import subscriptions
 from .session import Session, Work
 from .statements import Statement
-from .store import Store, names
+from .store import Store, can_be, names
 
 __all__ = ["Subscriptions"]
 
@@ -101,7 +101,7 @@ class Subscriptions(SubscriptionController):
         self, queue: QueueRef, *, marker: str | None = None, limit: int = 10
     ) -> Page[Subscription]:
         with self._store.reading() as session:
-            if marker and not session.db.storable(marker):
+            if not _storable(session, queue, marker or ""):
                 return Page((), None)
             wanted = {
                 **names(queue),
@@ -140,17 +140,18 @@ class Subscriptions(SubscriptionController):
         self._store.write(job)
 
     def delete(self, queue: QueueRef, subscription_id: str) -> None:
-        doomed = {**names(queue), "i": subscription_id}
-
         def job(work: Work) -> None:
-            if all(map(work.db.storable, doomed.values())):
-                work.db.run(_DELETE, doomed)
+            if _storable(work, queue, subscription_id):
+                work.db.run(_DELETE, {**names(queue), "i": subscription_id})
 
         self._store.write(job)
 
     def purge(self, queue: QueueRef) -> None:
-        doomed = names(queue)
-        self._store.write(lambda work: work.db.run(_PURGE, doomed))
+        def job(work: Work) -> None:
+            if can_be(work, queue):
+                work.db.run(_PURGE, names(queue))
+
+        self._store.write(job)
 
 
 def _key(subscriber: str) -> str:
@@ -175,7 +176,7 @@ def _to_subscription(row: Any) -> Subscription:
 
 
 def _storable(session: Session, queue: QueueRef, text: str) -> bool:
-    return all(map(session.db.storable, (*names(queue).values(), text)))
+    return can_be(session, queue) and session.db.storable(text)
 
 
 def _get(session: Session, queue: QueueRef, subscription_id: str) -> Any:
