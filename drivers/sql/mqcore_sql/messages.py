@@ -182,7 +182,7 @@ class _Listing:
                 size=self.limit,
                 state=state,
                 after=self.after,
-                hide_client=self.hide_client,
+                hide_client=self.hide_client and session.db.packed(self.hide_client),
             )
             for state in self.states
         ]
@@ -201,7 +201,7 @@ def _post(work: Work, queue: QueueRef, messages: Sequence[NewMessage]) -> list[s
             "seq": seq,
             "id": new.id,
             "posted_at": work.now,
-            "client": new.client,
+            "client": new.client and work.db.packed(new.client),
             "ttl": new.ttl,
             "expires_at": work.end(new.ttl),
             "state": DELAYED if new.delay else FREE,

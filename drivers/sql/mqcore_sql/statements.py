@@ -154,6 +154,18 @@ class Database:
             return False
         return True
 
+    def packed(self, text: str) -> str:
+        """The text without what the database cannot hold: different for different texts."""
+        if self._dialect.name != "postgresql":
+            return text
+        return text.replace("\x1a", "\x1a1").replace("\0", "\x1a0")
+
+    def unpacked(self, text: str) -> str:
+        """The text of which `packed` made this one."""
+        if self._dialect.name != "postgresql":
+            return text
+        return text.replace("\x1a0", "\0").replace("\x1a1", "\x1a")
+
     def all(self, statement: Statement, values: Values) -> list[Any]:
         """The rows that it finds."""
         text = statement.text(self._dialect, values)

@@ -81,14 +81,14 @@ class Subscriptions(SubscriptionController):
 
     def get(self, queue: QueueRef, subscription_id: str) -> Subscription:
         with self._store.reading() as session:
-            return _to_subscription(_get(session, queue, subscription_id))
+            return _to_subscription(session, _get(session, queue, subscription_id))
 
     def get_by_subscriber(self, queue: QueueRef, subscriber: str) -> Subscription:
         with self._store.reading() as session:
             found = _by_subscriber(session, queue, subscriber)
-        if found is None:
-            raise SubscriptionNotFound(subscriber, queue)
-        return _to_subscription(found)
+            if found is None:
+                raise SubscriptionNotFound(subscriber, queue)
+            return _to_subscription(session, found)
 
     def exists(self, queue: QueueRef, subscription_id: str) -> bool:
         try:
@@ -110,7 +110,7 @@ class Subscriptions(SubscriptionController):
                 "limit": min(limit, 2**31),
             }
             found = session.db.all(_LIST, wanted)
-        items = tuple(map(_to_subscription, found))
+        items = tuple(_to_subscription(session, row) for row in found)
         return Page(items, items[-1].id if items else None)
 
     def update(
@@ -162,11 +162,11 @@ def _to_json(options: Metadata) -> str:
     return json.dumps(dict(options), separators=(",", ":"))
 
 
-def _to_subscription(row: Any) -> Subscription:
+def _to_subscription(session: Session, row: Any) -> Subscription:
     return Subscription(
         row.id,
         row.queue,
-        row.subscriber,
+        session.db.unpacked(row.subscriber),
         row.ttl,
         json.loads(row.options),
         row.created_at,
@@ -189,7 +189,7 @@ def _get(session: Session, queue: QueueRef, subscription_id: str) -> Any:
 
 
 def _by_subscriber(session: Session, queue: QueueRef, subscriber: str) -> Any | None:
-    if not _storable(session, queue, subscriber):
+    if not _storable(session, queue, session.db.packed(subscriber)):
         return None
     wanted = {**names(queue), "key": _key(subscriber), "now": session.second}
     return session.db.first(_BY_SUBSCRIBER, wanted)
@@ -198,14 +198,14 @@ def _by_subscriber(session: Session, queue: QueueRef, subscriber: str) -> Any | 
 def _create(work: Work, queue: QueueRef, new: NewSubscription) -> Subscription | None:
     found = _by_subscriber(work, queue, new.subscriber)
     if found is not None:
-        return _to_subscription(found) if found.id == new.id else None
+        return _to_subscription(work, found) if found.id == new.id else None
     _drop_expired(work, queue, new.subscriber)
     work.db.run(_DROP_EXPIRED_ID, {**names(queue), "i": new.id, "now": work.second})
     values = {
         "project": queue.project or "",
         "queue": queue.name,
         "id": new.id,
-        "subscriber": new.subscriber,
+        "subscriber": work.db.packed(new.subscriber),
         "subscriber_key": _key(new.subscriber),
         "ttl": new.ttl,
         "options": _to_json(new.options),
@@ -215,7 +215,7 @@ def _create(work: Work, queue: QueueRef, new: NewSubscription) -> Subscription |
         "confirmed": False,
     }
     work.db.run(_INSERT, values)
-    return _to_subscription(_get(work, queue, new.id))
+    return _to_subscription(work, _get(work, queue, new.id))
 
 
 def _drop_expired(work: Work, queue: QueueRef, subscriber: str) -> None:
@@ -233,15 +233,16 @@ def _update(
     options: str | None,
 ) -> None:
     old = _get(work, queue, subscription_id)
-    if subscriber is not None and subscriber != old.subscriber:
+    before = work.db.unpacked(old.subscriber)
+    if subscriber is not None and subscriber != before:
         if _by_subscriber(work, queue, subscriber) is not None:
             raise SubscriptionExists(subscriber, queue)
         _drop_expired(work, queue, subscriber)
-    who = old.subscriber if subscriber is None else subscriber
+    who = before if subscriber is None else subscriber
     change = {
         **names(queue),
         "i": old.id,
-        "who": who,
+        "who": work.db.packed(who),
         "key": _key(who),
         "new_ttl": old.ttl if ttl is None else ttl,
         "new_options": old.options if options is None else options,
