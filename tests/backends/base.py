@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 from urllib.parse import quote
 
+import psutil
 import trustme
 
 from . import reaper
@@ -222,7 +223,8 @@ class Server(abc.ABC):
     def _signal(self, number: signal.Signals) -> None:
         self._own()
         for process in reaper.processes_in(self.folder):
-            process.send_signal(number)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
 
     def _environment(self) -> dict[str, str]:
         """None of the caller's settings for clients, such as PGHOST."""

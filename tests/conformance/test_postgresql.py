@@ -1,4 +1,4 @@
-"""The suite on PostgreSQL: bare, and behind core's gate. What fails is the network in between."""
+"""The suite on PostgreSQL, behind core's gate as in a server. What fails is the network between."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,6 +17,8 @@ from tests.backends import PostgreSQL
 
 
 class PostgresqlHarness(Harness):
+    gate = CheckedDriver
+
     def __init__(self, proxy: Proxy, uri: str) -> None:
         self.proxy = proxy
         self.uri = uri
@@ -38,13 +40,11 @@ class PostgresqlHarness(Harness):
         return lambda: not self.proxy.pending
 
 
-@pytest.fixture(scope="module", params=["bare", "checked"])
-def harness(request: pytest.FixtureRequest, postgresql: PostgreSQL) -> Iterator[PostgresqlHarness]:
+@pytest.fixture(scope="module")
+def harness(postgresql: PostgreSQL) -> Iterator[PostgresqlHarness]:
     direct = urlsplit(postgresql.fresh_database())
     assert direct.port
     with Proxy("127.0.0.1", direct.port) as proxy:
         there = direct.netloc.replace(f":{direct.port}", f":{proxy.port}")
         uri = direct._replace(netloc=there, query="pool_size=8").geturl()
-        harness = PostgresqlHarness(proxy, uri)
-        harness.gate = None if request.param == "bare" else CheckedDriver
-        yield harness
+        yield PostgresqlHarness(proxy, uri)

@@ -24,6 +24,8 @@ T = TypeVar("T")
 class SqliteStore(Store):
     """A file: reads on pooled connections, writes through the writer."""
 
+    joins = True
+
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._path = settings.path
         self._place = str(settings.path)

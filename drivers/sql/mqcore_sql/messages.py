@@ -58,11 +58,10 @@ _LIVE_CLAIMS = Statement(
 class Messages(MessageController):
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.joins_posts = store.joins
 
     def post(self, queue: QueueRef, messages: Sequence[NewMessage]) -> Sequence[str | MQError]:
         return self._store.write(partial(_post, queue=queue, messages=messages))
-
-    joins_posts = True
 
     def post_to_several(
         self, posts: Sequence[tuple[QueueRef, Sequence[NewMessage]]]
@@ -152,16 +151,23 @@ def _step(wanted: int) -> int:
 
 
 def free_messages(work: Work, queue_id: int, wanted: int) -> Iterator[Any]:
-    """Yield the claimable messages, oldest first, storing as free what came back meanwhile."""
+    """Yield the claimable messages, oldest first, storing as free what came back meanwhile.
+
+    Passes over messages that other transactions have locked, but waits for these before it says
+    that there is none: they may all leave theirs as they are.
+    """
     work.segments.flush(work.db)
     seen: set[int] = set()
-    for _ in range(ROUNDS):
-        more = rows.promote(work, queue_id, _step(wanted))
-        for row in rows.walk(work, queue_id, state=FREE, size=wanted):
-            if row.seq not in seen:
-                seen.add(row.seq)
-                yield row
-        if not more:
+    for patient in (False, True) if work.db.shared else (False,):
+        for _ in range(ROUNDS):
+            more = rows.promote(work, queue_id, _step(wanted), wait=patient)
+            for row in rows.walk(work, queue_id, state=FREE, size=wanted, wait=patient):
+                if row.seq not in seen:
+                    seen.add(row.seq)
+                    yield row
+            if not more:
+                break
+        if seen:
             return
 
 

@@ -5,7 +5,7 @@ Every statement here is bounded by an index and a LIMIT, or by the numbers that 
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import (
     BigInteger,
@@ -75,13 +75,16 @@ class _Pick:
     """Two ways to read on: the next messages, or the next wanted ones up to an edge."""
 
     def __init__(
-        self, *conditions: ColumnElement[bool], backwards: bool = False, locking: bool = False
+        self,
+        *conditions: ColumnElement[bool],
+        backwards: bool = False,
+        locking: Literal["unlocked", "all"] | None = None,
     ) -> None:
         seq = messages.c.seq
         at, edge = bindparam("at", type_=BigInteger), bindparam("edge", type_=BigInteger)
         ordered = _columns.order_by(seq.desc() if backwards else seq).limit(_limit)
-        if locking:
-            ordered = ordered.with_for_update(skip_locked=True)
+        if locking is not None:
+            ordered = ordered.with_for_update(skip_locked=locking == "unlocked")
         window = ordered.where(_queue, *conditions, seq < at if backwards else seq > at)
         self.window = Statement(window)
         self.filtered = Statement(window.where(seq > edge if backwards else seq < edge, *_shown))
@@ -90,7 +93,8 @@ class _Pick:
 _FORWARD = _Pick()
 _BACKWARD = _Pick(backwards=True)
 _IN_STATE = _Pick(_state)
-_TO_TAKE = _Pick(_state, locking=True)
+_UNLOCKED = _Pick(_state, locking="unlocked")
+_ALL = _Pick(_state, locking="all")
 _by_ids = _columns.where(_queue, messages.c.id.in_(_texts), _live)
 _BY_IDS = Statement(_by_ids)
 _BY_IDS_LOCKED = Statement(_by_ids.with_for_update())
@@ -111,7 +115,8 @@ _due_seqs = (
     .limit(_limit)
 )
 _DUE = Statement(_due_seqs)
-_DUE_LOCKED = Statement(_due_seqs.with_for_update(skip_locked=True))
+_DUE_UNLOCKED = Statement(_due_seqs.with_for_update(skip_locked=True))
+_DUE_LOCKED = Statement(_due_seqs.with_for_update())
 _FREE = Statement(
     messages.update().where(_queue, _seqs).values(state=FREE, visible_at=0, claim_id=None)
 )
@@ -154,15 +159,17 @@ def walk(
     after: int = 0,
     hide_client: str | None = None,
     backwards: bool = False,
+    wait: bool = False,
 ) -> Iterator[MessageRow]:
     """Yield the live messages in order, of one stored state or of all, newest first on demand.
 
     Reads `size` at first, and more with each further read while it finds what it wants. In a
-    writing transaction it leaves out what other transactions have locked, and locks the rest.
+    writing transaction it leaves out what other transactions have locked, or waits for it, and
+    locks the rest.
     """
     pick = _BACKWARD if backwards else _FORWARD
     if state is not None:
-        pick = _TO_TAKE if session.writing else _IN_STATE
+        pick = (_ALL if wait else _UNLOCKED) if session.writing else _IN_STATE
     here = {"q": queue_id, "now": session.second, "hidden": hide_client, "state": state}
     at = END if backwards else after
     first = size = min(size, MOST_READ)
@@ -257,10 +264,13 @@ def is_due(session: Session, queue_id: int) -> bool:
     return session.db.first(_DUE, first) is not None
 
 
-def promote(work: Work, queue_id: int, limit: int) -> bool:
-    """Store as free up to `limit` messages that came back; whether there may be more of them."""
+def promote(work: Work, queue_id: int, limit: int, *, wait: bool = False) -> bool:
+    """Store as free up to `limit` messages that came back; whether there may be more of them.
+
+    Those that other transactions have locked are passed over, or waited for.
+    """
     due = {"q": queue_id, "now": work.second, "limit": limit}
-    seqs = work.db.column(_DUE_LOCKED, due)
+    seqs = work.db.column(_DUE_LOCKED if wait else _DUE_UNLOCKED, due)
     for some in chunks(seqs):
         work.db.run(_FREE, {"q": queue_id, "seqs": some})
     return len(seqs) == limit

@@ -3,7 +3,7 @@
 import abc
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -83,49 +83,31 @@ class ServerStore(Store):
             yield Session(db, self._clock())
 
     def write(self, job: Job[T]) -> T:
-        (outcome,) = self._run([job])
-        if isinstance(outcome, MQError):
-            raise outcome
-        return outcome
-
-    def write_all(self, jobs: Sequence[Job[T]]) -> list[T | MQError]:
-        try:
-            return self._run(jobs)
-        except Exception:
-            if len(jobs) == 1:
-                raise
-            return [outcome for job in jobs for outcome in self._run([job])]
-
-    def close(self) -> None:
-        self._closed = True
-        self._pool.dispose()
-
-    def _run(self, jobs: Sequence[Job[T]]) -> list[T | MQError]:
-        """Run the jobs in one transaction, again when others were in the way."""
+        """As a store does; run again when others were in the way."""
         deadline = time.monotonic() + self._client.timeout
         for tried in range(1, TRIES + 1):
             try:
                 with self._translated():
-                    outcomes, changed = self._attempt(jobs)
+                    outcome, changed = self._attempt(job)
             except _Repeatable as error:
                 if tried == TRIES or time.monotonic() > deadline:
                     raise error.reason from error.reason.__cause__
                 time.sleep(random.uniform(0, 0.002) * tried)  # noqa: S311 - spreads the tries
             else:
                 self._fold(changed)
-                return outcomes
+                return outcome
         raise AssertionError
 
-    def _attempt(self, jobs: Sequence[Job[T]]) -> tuple[list[T | MQError], set[int]]:
-        outcomes: list[T | MQError] = []
+    def close(self) -> None:
+        self._closed = True
+        self._pool.dispose()
+
+    def _attempt(self, job: Job[T]) -> tuple[T, set[int]]:
+        """What the job returns, and the queues whose counts it changed."""
         with self._transaction(self._client.write) as db:
             try:
                 work = Work(db, self._clock())
-                for job in jobs:
-                    try:
-                        outcomes.append(job(work))
-                    except MQError as refused:
-                        outcomes.append(refused)
+                outcome = job(work)
                 changed = work.tally.queues
                 work.flush()
             except Exception as error:
@@ -135,7 +117,7 @@ class ServerStore(Store):
                     reason.__cause__ = error
                     raise _Repeatable(reason) from error
                 raise
-        return outcomes, changed
+        return outcome, changed
 
     def _fold(self, changed: set[int]) -> None:
         for queue_id in changed:
@@ -143,7 +125,7 @@ class ServerStore(Store):
             if written >= FOLD_AFTER:
                 self._written.pop(queue_id, None)
                 try:
-                    self._attempt([partial(_fold, queue_id=queue_id)])
+                    self._attempt(partial(_fold, queue_id=queue_id))
                 except Exception:  # noqa: S112 - it is tried again; the call itself is done
                     continue
             else:

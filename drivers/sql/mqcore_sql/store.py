@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from sqlalchemy import bindparam, select
 
@@ -39,9 +39,18 @@ class Store(abc.ABC):
     def write(self, job: Job[T]) -> T:
         """Run the job in a transaction and return its result once that is on disk."""
 
-    @abc.abstractmethod
+    joins: ClassVar[bool] = False
+    """Whether `write_all` takes little longer than `write`."""
+
     def write_all(self, jobs: Sequence[Job[T]]) -> list[T | MQError]:
         """Run several jobs, each as `write` does, and return what each returns or raises."""
+        outcomes: list[T | MQError] = []
+        for job in jobs:
+            try:
+                outcomes.append(self.write(job))
+            except MQError as error:
+                outcomes.append(error)
+        return outcomes
 
     @abc.abstractmethod
     def close(self) -> None:
