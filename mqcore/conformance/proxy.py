@@ -136,6 +136,7 @@ class Proxy:
         try:
             server = socket.create_connection(self._target, timeout=10)
             server.settimeout(None)
+            server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError:
             self._drop(link)
             return False
@@ -191,6 +192,8 @@ class _Link:
     def __init__(self, client: socket.socket) -> None:
         self.client = client
         self.server = socket.socket()
+        # A request in several parts must not wait for the kernel to join them.
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.replied = True
         """Whether the last thing that passed was a reply."""
         self.doomed = False

@@ -28,7 +28,6 @@ Rules that hold for every method and are not repeated below:
 
 import abc
 from collections.abc import Sequence
-from typing import ClassVar
 
 from .errors import MessageNotFound, MQError, QueueNotFound, SubscriptionNotFound
 from .values import (
@@ -138,7 +137,7 @@ class MessageController(abc.ABC):
         result as if it had been: so a post may be repeated after its answer was lost.
         """
 
-    joins_posts: ClassVar[bool] = False
+    joins_posts: bool = False
     """True where `post_to_several` takes little longer than one post, and no queue can hold up
     another. Core then merges posts to different queues, which it otherwise makes one by one."""
 

@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from mqcore_sql import dialect, migrations, schema
+from mqcore_sql import migrations, schema, sqlite
 from mqcore_sql.driver import SqlDriver, open_driver
 from sqlalchemy import create_engine
 
@@ -101,12 +101,12 @@ def test_the_planner_keeps_our_sizes_when_somebody_had_the_file_analysed(
     path: Path, clock: Clock
 ) -> None:
     open_driver(f"sqlite:///{path}", clock=clock).close()
-    wanted = {(*names, stat) for names, stat in dialect.STATISTICS.items()}
+    wanted = {(*names, stat) for names, stat in sqlite.STATISTICS.items()}
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("ANALYZE")
         assert set(connection.execute("SELECT * FROM sqlite_stat1")) != wanted
         open_driver(f"sqlite:///{path}", clock=clock).close()
         assert set(connection.execute("SELECT * FROM sqlite_stat1")) == wanted
         indexes = connection.execute("SELECT tbl_name, name FROM sqlite_master WHERE type='index'")
-        tables = {(table, table) for table, _ in dialect.STATISTICS}
-        assert dialect.STATISTICS.keys() <= set(indexes) | tables
+        tables = {(table, table) for table, _ in sqlite.STATISTICS}
+        assert sqlite.STATISTICS.keys() <= set(indexes) | tables

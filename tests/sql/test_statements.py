@@ -25,7 +25,7 @@ def db() -> Iterator[Database]:
     engine = create_engine("sqlite://")
     metadata.create_all(engine)
     with engine.begin() as connection:
-        db = Database(connection)
+        db = Database(connection.dialect, connection.connection.cursor())
         assert db.run_many(INSERT, [{"queue_id": n} for n in range(1000)]) == 1000
         yield db
     engine.dispose()

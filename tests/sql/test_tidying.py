@@ -144,7 +144,7 @@ def test_counts_are_those_of_a_plain_count(seed: int, tmp_path: Path) -> None:
     schema.metadata.create_all(engine)
     now, ends = random.randrange(2**31), list[int]()
     with engine.connect() as connection, connection.begin():
-        db = Database(connection)
+        db = Database(connection.dialect, connection.connection.cursor())
         for _ in range(60):
             counts = tally.Tally()
             for _ in range(20):

@@ -6,12 +6,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from mqcore_sql import dialect, migrate
+from mqcore_sql import migrate
 from mqcore_sql.errors import translate
 from mqcore_sql.schema import graves
 from mqcore_sql.session import Work
+from mqcore_sql.sqlite import Settings, writer_engine
 from mqcore_sql.statements import Statement
-from mqcore_sql.writer import Job, Writer
+from mqcore_sql.store import Job
+from mqcore_sql.writer import Writer
 from sqlalchemy import event, select
 
 from mqcore.conformance import Clock
@@ -28,8 +30,8 @@ class Bench:
 
     def __init__(self, path: Path, clock: Clock) -> None:
         path.touch()
-        settings = dialect.Settings(path, 5, "FULL")
-        self.engine = dialect.writer_engine(settings)
+        settings = Settings(path, 5, "FULL")
+        self.engine = writer_engine(settings)
         connection = migrate.connect(self.engine, settings)
         self.commits = 0
         event.listen(self.engine, "commit", self._committed)

@@ -20,7 +20,7 @@ from mqcore.contract import (
     QueueRef,
 )
 
-from . import dialect, rows, tally
+from . import rows, tally
 from .messages import free_messages, reserve
 from .schema import CLAIMED, FREE, bodies, claims, messages
 from .session import Session, Work
@@ -33,11 +33,14 @@ MOST_MOVED = 1000
 """The most messages that one request moves to a dead-letter queue; the next one goes on."""
 
 _here = (claims.c.queue_id == bindparam("q"), claims.c.id == bindparam("c"))
-_GET = Statement(select(claims).where(*_here, claims.c.ends_at > bindparam("now")))
+_get = select(claims).where(*_here, claims.c.ends_at > bindparam("now"))
+_GET = Statement(_get)
+_GET_LOCKED = Statement(_get.with_for_update())
 _BY_IDS = Statement(
-    select(claims).where(
-        claims.c.queue_id == bindparam("q"), claims.c.id.in_(bindparam("ids", expanding=True))
-    )
+    select(claims)
+    .where(claims.c.queue_id == bindparam("q"), claims.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(claims.c.id)
+    .with_for_update()
 )
 _INSERT = Statement(insert(claims))
 _DELETE = Statement(claims.delete().where(*_here))
@@ -103,10 +106,10 @@ class Claims(ClaimController):
 
 def _live(session: Session, queue: QueueRef, claim_id: str) -> tuple[int, Any]:
     """The queue's id and the claim. Raises ClaimNotFound."""
-    queue_id = find(session, queue) if dialect.storable(claim_id) else None
+    queue_id = find(session, queue) if session.db.storable(claim_id) else None
     if queue_id is not None:
         wanted = {"q": queue_id, "c": claim_id, "now": session.second}
-        claim = session.db.first(_GET, wanted)
+        claim = session.db.first(_GET_LOCKED if session.writing else _GET, wanted)
         if claim is not None:
             return queue_id, claim
     raise ClaimNotFound(claim_id, queue)

@@ -1,11 +1,12 @@
 """Giving back the room of what is over, in steps that leave others their turn."""
 
+from collections.abc import Mapping
 from functools import partial
 
 from sqlalchemy import BigInteger, bindparam, func, literal_column, select
 
 from . import rows, segments, tally
-from .schema import claims, graves, messages, subscriptions
+from .schema import claims, graves, messages, subscriptions, tally_deltas
 from .schema import segments as runs_table
 from .segments import RUN
 from .session import Work
@@ -18,7 +19,8 @@ STEP = 250
 """The most records that one transaction removes."""
 
 _limit = bindparam("limit", type_=BigInteger)
-_GRAVE = Statement(select(graves.c.queue_id).limit(1))
+_GRAVE = Statement(select(graves.c.queue_id).limit(1).with_for_update(skip_locked=True))
+_LISTED = Statement(select(tally_deltas.c.queue_id).limit(1))
 _CLOSE_GRAVE = Statement(graves.delete().where(graves.c.queue_id == bindparam("q")))
 _IN_GRAVE = Statement(
     select(messages.c.seq)
@@ -39,6 +41,7 @@ _ENDED = Statement(
     .where(claims.c.ends_at <= bindparam("now"))
     .order_by(claims.c.ends_at)
     .limit(_limit)
+    .with_for_update(skip_locked=True)
 )
 _RUNS = Statement(
     select(runs_table.c.queue_id, runs_table.c.segment)
@@ -59,6 +62,7 @@ _EXPIRED = Statement(
     .where(*_in_run, messages.c.expires_at <= bindparam("now"))
     .order_by(messages.c.seq)
     .limit(_limit)
+    .with_for_update(skip_locked=True)
 )
 _BOUNDS = Statement(
     select(func.min(messages.c.expires_at), func.max(messages.c.expires_at)).where(*_in_run)
@@ -81,7 +85,7 @@ _DELETE_SUBSCRIPTION = Statement(
 def collect(store: Store, limit: int) -> int:
     """Remove about `limit` records; fewer means that nothing is left."""
     removed = 0
-    for step in (_empty_grave, _end_claims, _drop_expired, _drop_subscriptions):
+    for step in (_empty_grave, _end_claims, _drop_expired, _drop_subscriptions, _fold):
         more = True
         while more and removed < limit:
             room = min(limit - removed, STEP)
@@ -136,11 +140,24 @@ def _drop_expired(work: Work, room: int) -> tuple[int, bool]:
         if len(seqs) == room:
             break
         room -= len(seqs)
-        low, high = work.db.one(_BOUNDS, span)
-        segments.tighten(work.db, queue_id, run, low, high)
+        segments.tighten(work.db, queue_id, run, partial(_bounds, work, span))
     for queue_id in {row.queue_id for row in runs}:
         tally.prune(work.db, queue_id, tally.LIVE, work.second, 2 * STEP)
     return gone, bool(runs)
+
+
+def _bounds(work: Work, span: Mapping[str, int]) -> tuple[int | None, int]:
+    low, high = work.db.one(_BOUNDS, span)
+    return low, high
+
+
+def _fold(work: Work, room: int) -> tuple[int, bool]:
+    """Move changes of counts, which nobody sees, to where they count for less work."""
+    if not work.db.shared:
+        return 0, False
+    queue_id = work.db.value(_LISTED, {})
+    folded = queue_id is not None and tally.fold(work.db, queue_id, work.second, 2 * STEP) > 0
+    return 0, folded
 
 
 def _drop_subscriptions(work: Work, room: int) -> tuple[int, bool]:

@@ -1,207 +1,78 @@
-"""What differs between databases. Everything else in this package is written once for all."""
+"""What statements say differently to different databases."""
 
-import random
-import sqlite3
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Connection,
-    Engine,
-    QueuePool,
-    Table,
-    Update,
-    create_engine,
-    event,
-    inspect,
-)
-from sqlalchemy.dialects.sqlite import Insert, insert
+from sqlalchemy import ClauseElement, Column, ColumnElement, Table, Update, or_, select
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from mqcore.contract import Misconfigured
-
-from .errors import is_locked
 from .statements import Database, Statement
 
-__all__ = [
-    "ChangeAndRead",
-    "Settings",
-    "insert_new",
-    "reader_engine",
-    "share",
-    "storable",
-    "table_names",
-    "upsert",
-    "writer_engine",
-]
+__all__ = ["ChangeAndRead", "insert_new", "upsert"]
 
-READERS = 32
-"""The most reading connections of one handle; a reader beyond waits for one to be free."""
+Core = Callable[[str], ClauseElement]
+"""Makes a statement for the kind of database that has this name."""
+
+MYSQL = ("mysql", "mariadb")
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How to open the file. `busy_timeout` is in seconds, `synchronous` is `FULL` or `NORMAL`."""
-
-    path: Path
-    busy_timeout: float
-    synchronous: str
+def _insert(kind: str, table: Table) -> Any:
+    return postgresql.insert(table) if kind == "postgresql" else sqlite.insert(table)
 
 
-def writer_engine(settings: Settings) -> Engine:
-    """The engine of the one writing connection: a transaction takes the write lock at once.
-
-    SQLite's own waiting sleeps longer and longer, up to 0.1 s, and starves beside a process that
-    always writes; so this one waits by itself, in short sleeps.
-    """
-
-    def begin(connection: Connection) -> None:
-        cursor = connection.connection.cursor()
-        deadline = time.monotonic() + settings.busy_timeout
-        while True:
-            try:
-                cursor.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if not is_locked(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(random.uniform(0.002, 0.01))  # noqa: S311 - spreads the tries
-            else:
-                return
-
-    return _engine(settings, begin, wait=0, kept=1, most=1, cache_mb=32)
-
-
-def reader_engine(settings: Settings) -> Engine:
-    """The engine of the readers: a transaction sees one moment of the database."""
-
-    def begin(connection: Connection) -> None:
-        connection.connection.cursor().execute("BEGIN")
-
-    return _engine(settings, begin, wait=settings.busy_timeout, kept=4, most=READERS, cache_mb=4)
-
-
-def _engine(
-    settings: Settings,
-    begin: Callable[[Connection], None],
-    *,
-    wait: float,
-    kept: int,
-    most: int,
-    cache_mb: int,
-) -> Engine:
-    def connect() -> sqlite3.Connection:
-        # isolation_level None keeps the sqlite3 module from beginning transactions by itself.
-        connection = sqlite3.connect(
-            f"file:{quote(str(settings.path))}?mode=rw",
-            uri=True,
-            timeout=wait,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=256,
-        )
-        for pragma in (
-            f"synchronous = {settings.synchronous}",
-            f"cache_size = -{cache_mb * 1024}",
-            "journal_size_limit = 67108864",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-        return connection
-
-    engine = create_engine(
-        "sqlite://",
-        creator=connect,
-        poolclass=QueuePool,
-        pool_size=kept,
-        max_overflow=most - kept,
-    )
-    event.listen(engine, "begin", begin)
-    return engine
-
-
-def table_names(connection: Connection) -> set[str]:
-    """The tables that the database has."""
-    return set(inspect(connection).get_table_names())
-
-
-def share(connection: Connection, settings: Settings) -> None:
-    """Let readers and a writer work side by side, and plan for long queues; the file remembers."""
-    cursor = connection.connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
-    if cursor.fetchone() != ("wal",):
-        raise Misconfigured(
-            f"the file system of {settings.path} has no shared memory, which the write-ahead log"
-            " needs; put the database on a local disk"
-        )
-    _describe_sizes(cursor)
-
-
-STATISTICS = {
-    ("messages", "messages"): "1000000 1000000 1",
-    ("messages", "sqlite_autoindex_messages_2"): "1000000 1000000 1",
-    ("messages", "messages_by_state"): "1000000 1000000 500000 1",
-    ("messages", "messages_due"): "500000 500000 10 1",
-    ("bodies", "sqlite_autoindex_bodies_1"): "1000000 1000000 1",
-    ("claims", "sqlite_autoindex_claims_1"): "100000 100000 1",
-    ("claims", "claims_by_end"): "100000 10",
-    ("segments", "segments"): "20000 20000 10000 1",
-    ("segments", "segments_by_expiry"): "20000 10000 10",
-    ("tallies", "tallies"): "1000 1000 500 100 1",
-}
-"""What ANALYZE would find where one queue holds a million messages (sqlite.org/fileformat2.html,
-section 2.6.3): rows of each index, then how many share its first columns."""
-
-
-def _describe_sizes(cursor: Any) -> None:
-    """Tell the planner the sizes to plan for.
-
-    By itself it takes a queue for ten rows, and then reads a whole queue to find two ids in it.
-    """
-    cursor.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat1'")
-    if cursor.fetchone() is None:
-        cursor.execute("ANALYZE sqlite_master")  # reads nothing, but makes the table
-    cursor.execute("SELECT tbl, idx, stat FROM sqlite_stat1")
-    wanted = {(*names, stat) for names, stat in STATISTICS.items()}
-    if set(cursor.fetchall()) != wanted:
-        cursor.execute("DELETE FROM sqlite_stat1")
-        cursor.executemany("INSERT INTO sqlite_stat1 VALUES (?, ?, ?)", sorted(wanted))
-        cursor.execute("ANALYZE sqlite_master")  # reads the table again
-
-
-def storable(text: str) -> bool:
-    """Whether the database can hold this text; what it cannot hold, it does not have."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def insert_new(table: Table, unique: Sequence[str]) -> Insert:
+def insert_new(table: Table, unique: Sequence[str]) -> Core:
     """INSERT that leaves out rows whose `unique` columns are there already."""
-    return insert(table).on_conflict_do_nothing(index_elements=unique)
+
+    def core(kind: str) -> ClauseElement:
+        if kind in MYSQL:
+            same = table.c[unique[0]]
+            made: ClauseElement = mysql.insert(table).on_duplicate_key_update({same.name: same})
+        else:
+            made = _insert(kind, table).on_conflict_do_nothing(index_elements=unique)
+        return made
+
+    return core
 
 
-def upsert(table: Table, changes: Callable[[Any], dict[str, ColumnElement[Any]]]) -> Insert:
-    """INSERT, or where the primary key is there already, what `changes` makes of the new row."""
-    statement = insert(table)
-    return statement.on_conflict_do_update(
-        index_elements=list(table.primary_key.columns), set_=changes(statement.excluded)
-    )
+def upsert(table: Table, changes: Callable[[Any], dict[str, ColumnElement[Any]]]) -> Core:
+    """INSERT, or where the primary key is there already, what `changes` makes of the new row.
+
+    A row that would stay the same is locked, but not written again.
+    """
+
+    def core(kind: str) -> ClauseElement:
+        if kind in MYSQL:
+            new = mysql.insert(table)
+            made: ClauseElement = new.on_duplicate_key_update(changes(new.inserted))
+        else:
+            new = _insert(kind, table)
+            changed = changes(new.excluded)
+            made = new.on_conflict_do_update(
+                index_elements=list(table.primary_key.columns),
+                set_=changed,
+                where=or_(
+                    *(table.c[name].is_distinct_from(value) for name, value in changed.items())
+                ),
+            )
+        return made
+
+    return core
 
 
 class ChangeAndRead:
     """An UPDATE of one row that answers with columns of the new row; None when there is none."""
 
     def __init__(self, update: Update, *columns: Column[Any]) -> None:
-        self._statement = Statement(update.returning(*columns))
+        self._both = Statement(update.returning(*columns))
+        self._change = Statement(update)
+        self._read = Statement(select(*columns).where(*update._where_criteria))
 
     def first(self, db: Database, values: dict[str, Any]) -> Any | None:
-        return db.first(self._statement, values)
+        if db.kind not in MYSQL:
+            return db.first(self._both, values)
+        return db.first(self._read, values) if db.run(self._change, values) else None
 
     def one(self, db: Database, values: dict[str, Any]) -> Any:
-        return db.one(self._statement, values)
+        found = self.first(db, values)
+        assert found is not None  # noqa: S101 - the migrations made the row
+        return found

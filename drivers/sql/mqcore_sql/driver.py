@@ -16,9 +16,10 @@ from mqcore.contract import (
 
 from .claims import Claims
 from .collect import collect
-from .dialect import Settings
+from .file import SqliteStore
 from .messages import Messages
 from .queues import Queues, volume
+from .sqlite import Settings
 from .store import Store
 from .subscriptions import Subscriptions
 
@@ -72,7 +73,7 @@ def open_driver(uri: str, *, clock: Clock) -> SqlDriver:
     path = _path(parsed)
     _create(path)
     settings = Settings(path, busy_timeout, synchronous.upper())
-    return SqlDriver(Store(settings, clock), durable=synchronous == "full")
+    return SqlDriver(SqliteStore(settings, clock), durable=synchronous == "full")
 
 
 def _path(uri: StoreUri) -> Path:

@@ -29,7 +29,7 @@ from .queues import purge
 from .schema import CLAIMED, DELAYED, FREE, bodies, claims, queues
 from .session import Session, Work
 from .statements import Statement
-from .store import Store, find, names
+from .store import Store, can_be, find, names
 
 __all__ = ["Messages", "free_messages", "reserve"]
 
@@ -58,11 +58,10 @@ _LIVE_CLAIMS = Statement(
 class Messages(MessageController):
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.joins_posts = store.joins
 
     def post(self, queue: QueueRef, messages: Sequence[NewMessage]) -> Sequence[str | MQError]:
         return self._store.write(partial(_post, queue=queue, messages=messages))
-
-    joins_posts = True
 
     def post_to_several(
         self, posts: Sequence[tuple[QueueRef, Sequence[NewMessage]]]
@@ -139,7 +138,8 @@ def reserve(work: Work, queue: QueueRef, n: int) -> tuple[int, int]:
     Until the transaction ends nobody else gets numbers of this queue, so that messages appear
     in their order and no reader that pages by number misses one.
     """
-    taken = _RESERVE.first(work.db, {**names(queue), "n": n})
+    key = {**names(queue), "n": n}
+    taken = _RESERVE.first(work.db, key) if can_be(work, queue) else None
     if taken is None:
         raise QueueNotFound(queue)
     return taken.id, taken.next_seq - n
@@ -151,16 +151,23 @@ def _step(wanted: int) -> int:
 
 
 def free_messages(work: Work, queue_id: int, wanted: int) -> Iterator[Any]:
-    """Yield the claimable messages, oldest first, storing as free what came back meanwhile."""
+    """Yield the claimable messages, oldest first, storing as free what came back meanwhile.
+
+    Passes over messages that other transactions have locked, but waits for these before it says
+    that there is none: they may all leave theirs as they are.
+    """
     work.segments.flush(work.db)
     seen: set[int] = set()
-    for _ in range(ROUNDS):
-        more = rows.promote(work, queue_id, _step(wanted))
-        for row in rows.walk(work, queue_id, state=FREE, size=wanted):
-            if row.seq not in seen:
-                seen.add(row.seq)
-                yield row
-        if not more:
+    for patient in (False, True) if work.db.shared else (False,):
+        for _ in range(ROUNDS):
+            more = rows.promote(work, queue_id, _step(wanted), wait=patient)
+            for row in rows.walk(work, queue_id, state=FREE, size=wanted, wait=patient):
+                if row.seq not in seen:
+                    seen.add(row.seq)
+                    yield row
+            if not more:
+                break
+        if seen:
             return
 
 
@@ -181,7 +188,7 @@ class _Listing:
                 size=self.limit,
                 state=state,
                 after=self.after,
-                hide_client=self.hide_client,
+                hide_client=self.hide_client and session.db.packed(self.hide_client),
             )
             for state in self.states
         ]
@@ -200,7 +207,7 @@ def _post(work: Work, queue: QueueRef, messages: Sequence[NewMessage]) -> list[s
             "seq": seq,
             "id": new.id,
             "posted_at": work.now,
-            "client": new.client,
+            "client": new.client and work.db.packed(new.client),
             "ttl": new.ttl,
             "expires_at": work.end(new.ttl),
             "state": DELAYED if new.delay else FREE,
@@ -251,7 +258,7 @@ def _delete(
 
 def _live_claims(work: Work, queue_id: int, handles: Iterable[Handle]) -> set[str]:
     """Those of the claims named by the handles that are live in this queue."""
-    named = {text for h in handles for text in h.claim_ids if dialect.storable(text)}
+    named = {text for h in handles for text in h.claim_ids if work.db.storable(text)}
     live: set[str] = set()
     for some in rows.chunks(named):
         wanted = {"q": queue_id, "ids": some, "now": work.second}

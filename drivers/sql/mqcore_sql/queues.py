@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, func, insert, select
 
@@ -22,7 +23,7 @@ from . import dialect, rows, tally
 from .schema import counters, graves, queues, subscriptions
 from .session import Session, Work
 from .statements import Statement
-from .store import Store, find, names
+from .store import Store, can_be, find, names
 
 __all__ = ["Queues", "purge", "volume"]
 
@@ -61,7 +62,7 @@ _NEXT_ID = dialect.ChangeAndRead(
     counters.update().where(counters.c.name == "queue").values(value=counters.c.value + 1),
     counters.c.value,
 )
-_FLOOR = Statement(select(counters.c.value).where(counters.c.name == "floor"))
+_FLOOR = Statement(select(counters.c.value).where(counters.c.name == "floor").with_for_update())
 _RAISE_FLOOR = Statement(
     counters.update()
     .where(counters.c.name == "floor", counters.c.value < bindparam("least"))
@@ -82,7 +83,7 @@ class Queues(QueueController):
 
     def get(self, queue: QueueRef) -> Queue:
         with self._store.reading() as session:
-            found = session.db.first(_GET, names(queue))
+            found = _row(session, queue, _GET)
         if found is None:
             raise QueueNotFound(queue)
         return Queue(queue.name, json.loads(found.metadata), str(found.version))
@@ -119,6 +120,8 @@ class Queues(QueueController):
 
     def count(self, project: str | None) -> int:
         with self._store.reading() as session:
+            if not session.db.storable(project or ""):
+                return 0
             (n,) = session.db.one(_COUNT, {"in_project": project or ""})
         return int(n)
 
@@ -153,6 +156,10 @@ def _walk(
 ) -> Iterator[Queue]:
     """Yield the queues that match, by name, with their metadata; `size` at a time."""
     size = min(size, 500)
+    if not session.db.storable(after):
+        after = after.partition("\0")[0]  # which no stored name lies behind, but before the rest
+    if not session.db.storable(project or ""):
+        return
     while True:
         window = {"in_project": project or "", "after": after, "limit": size}
         found = session.db.all(_PAGE, window)
@@ -163,6 +170,10 @@ def _walk(
         if len(found) < size:
             return
         after, size = found[-1].name, min(size * 2, 500)
+
+
+def _row(session: Session, queue: QueueRef, statement: Statement) -> Any | None:
+    return session.db.first(statement, names(queue)) if can_be(session, queue) else None
 
 
 def _to_json(metadata: Metadata) -> str:
@@ -194,10 +205,10 @@ def _create(work: Work, queue: QueueRef, metadata: str) -> bool:
 def _set_metadata(work: Work, queue: QueueRef, metadata: str, if_version: str | None) -> None:
     new = {**names(queue), "new": metadata}
     if if_version is None:
-        if not work.db.run(_SET, new):
+        if not can_be(work, queue) or not work.db.run(_SET, new):
             raise QueueNotFound(queue)
         return
-    found = work.db.first(_GET_LOCKED, names(queue))
+    found = _row(work, queue, _GET_LOCKED)
     if found is None:
         raise QueueNotFound(queue)
     if str(found.version) != if_version:
@@ -206,18 +217,20 @@ def _set_metadata(work: Work, queue: QueueRef, metadata: str, if_version: str | 
 
 
 def _delete(work: Work, queue: QueueRef) -> None:
-    found = work.db.first(_GET_LOCKED, names(queue))
+    work.db.one(_FLOOR, {})  # before the queue, as whoever creates one locks it
+    found = _row(work, queue, _GET_LOCKED)
     if found is not None:
         least = max(found.next_seq, found.version + 1)
         work.db.run(_RAISE_FLOOR, {"least": least})
         work.db.run(_DELETE, {"q": found.id})
         work.db.run(_BURY, {"queue_id": found.id})
-    work.db.run(_UNSUBSCRIBE, names(queue))
+    if can_be(work, queue):
+        work.db.run(_UNSUBSCRIBE, names(queue))
 
 
 def purge(work: Work, queue: QueueRef) -> None:
     """Leave all that is in the queue behind; its numbers go on, so that markers stay good."""
-    found = work.db.first(_GET_LOCKED, names(queue))
+    found = _row(work, queue, _GET_LOCKED)
     if found is not None:
         work.db.run(_RENAME, {"q": found.id, "new": _next_id(work)})
         work.db.run(_BURY, {"queue_id": found.id})

@@ -5,7 +5,7 @@ Every statement here is bounded by an index and a LIMIT, or by the numbers that 
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import (
     BigInteger,
@@ -74,10 +74,17 @@ _shown = (
 class _Pick:
     """Two ways to read on: the next messages, or the next wanted ones up to an edge."""
 
-    def __init__(self, *conditions: ColumnElement[bool], backwards: bool = False) -> None:
+    def __init__(
+        self,
+        *conditions: ColumnElement[bool],
+        backwards: bool = False,
+        locking: Literal["unlocked", "all"] | None = None,
+    ) -> None:
         seq = messages.c.seq
         at, edge = bindparam("at", type_=BigInteger), bindparam("edge", type_=BigInteger)
         ordered = _columns.order_by(seq.desc() if backwards else seq).limit(_limit)
+        if locking is not None:
+            ordered = ordered.with_for_update(skip_locked=locking == "unlocked")
         window = ordered.where(_queue, *conditions, seq < at if backwards else seq > at)
         self.window = Statement(window)
         self.filtered = Statement(window.where(seq > edge if backwards else seq < edge, *_shown))
@@ -86,8 +93,14 @@ class _Pick:
 _FORWARD = _Pick()
 _BACKWARD = _Pick(backwards=True)
 _IN_STATE = _Pick(_state)
-_BY_IDS = Statement(_columns.where(_queue, messages.c.id.in_(_texts), _live))
-_BY_SEQS = Statement(_columns.where(_queue, _seqs, _live).order_by(messages.c.seq))
+_UNLOCKED = _Pick(_state, locking="unlocked")
+_ALL = _Pick(_state, locking="all")
+_by_ids = _columns.where(_queue, messages.c.id.in_(_texts), _live)
+_BY_IDS = Statement(_by_ids)
+_BY_IDS_LOCKED = Statement(_by_ids.with_for_update())
+_by_seqs = _columns.where(_queue, _seqs, _live).order_by(messages.c.seq)
+_BY_SEQS = Statement(_by_seqs)
+_BY_SEQS_LOCKED = Statement(_by_seqs.with_for_update())
 
 # The literal lets the planner see that the partial index on visible_at > 0 covers this.
 _due = (
@@ -95,12 +108,15 @@ _due = (
     messages.c.visible_at > literal_column("0"),
     messages.c.visible_at <= bindparam("now"),
 )
-_DUE = Statement(
+_due_seqs = (
     select(messages.c.seq)
     .where(*_due)
     .order_by(messages.c.visible_at, messages.c.seq)
     .limit(_limit)
 )
+_DUE = Statement(_due_seqs)
+_DUE_UNLOCKED = Statement(_due_seqs.with_for_update(skip_locked=True))
+_DUE_LOCKED = Statement(_due_seqs.with_for_update())
 _FREE = Statement(
     messages.update().where(_queue, _seqs).values(state=FREE, visible_at=0, claim_id=None)
 )
@@ -114,7 +130,7 @@ _GONE = Statement(
         _queue,
         messages.c.id.in_(_texts),
         messages.c.expires_at <= bindparam("now"),
-    )
+    ).with_for_update()
 )
 _DELETE = Statement(messages.delete().where(_queue, _seqs))
 _BODIES = Statement(
@@ -143,12 +159,17 @@ def walk(
     after: int = 0,
     hide_client: str | None = None,
     backwards: bool = False,
+    wait: bool = False,
 ) -> Iterator[MessageRow]:
     """Yield the live messages in order, of one stored state or of all, newest first on demand.
 
-    Reads `size` at first, and more with each further read while it finds what it wants.
+    Reads `size` at first, and more with each further read while it finds what it wants. In a
+    writing transaction it leaves out what other transactions have locked, or waits for it, and
+    locks the rest.
     """
-    pick = _IN_STATE if state is not None else _BACKWARD if backwards else _FORWARD
+    pick = _BACKWARD if backwards else _FORWARD
+    if state is not None:
+        pick = (_ALL if wait else _UNLOCKED) if session.writing else _IN_STATE
     here = {"q": queue_id, "now": session.second, "hidden": hide_client, "state": state}
     at = END if backwards else after
     first = size = min(size, MOST_READ)
@@ -189,9 +210,9 @@ def walk(
 def by_ids(session: Session, queue_id: int, ids: Collection[str]) -> list[MessageRow]:
     """The live messages of these ids, in no order. Any text may be an id."""
     found: list[MessageRow] = []
-    for some in chunks({text for text in ids if dialect.storable(text)}):
+    for some in chunks({text for text in ids if session.db.storable(text)}):
         wanted = {"q": queue_id, "ids": some, "now": session.second}
-        found += session.db.all(_BY_IDS, wanted)
+        found += session.db.all(_BY_IDS_LOCKED if session.writing else _BY_IDS, wanted)
     return found
 
 
@@ -200,7 +221,7 @@ def by_seqs(session: Session, queue_id: int, seqs: Collection[int]) -> list[Mess
     found: list[MessageRow] = []
     for some in chunks(seqs):
         wanted = {"q": queue_id, "seqs": some, "now": session.second}
-        found += session.db.all(_BY_SEQS, wanted)
+        found += session.db.all(_BY_SEQS_LOCKED if session.writing else _BY_SEQS, wanted)
     return found
 
 
@@ -243,10 +264,13 @@ def is_due(session: Session, queue_id: int) -> bool:
     return session.db.first(_DUE, first) is not None
 
 
-def promote(work: Work, queue_id: int, limit: int) -> bool:
-    """Store as free up to `limit` messages that came back; whether there may be more of them."""
+def promote(work: Work, queue_id: int, limit: int, *, wait: bool = False) -> bool:
+    """Store as free up to `limit` messages that came back; whether there may be more of them.
+
+    Those that other transactions have locked are passed over, or waited for.
+    """
     due = {"q": queue_id, "now": work.second, "limit": limit}
-    seqs = work.db.column(_DUE, due)
+    seqs = work.db.column(_DUE_LOCKED if wait else _DUE_UNLOCKED, due)
     for some in chunks(seqs):
         work.db.run(_FREE, {"q": queue_id, "seqs": some})
     return len(seqs) == limit

@@ -21,8 +21,9 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects import mysql
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration: the schema that this code works on."""
 
 VERSION_TABLE = "mqcore_version"
@@ -33,7 +34,19 @@ in truth; the next call that passes by corrects the state (`rows.promote`)."""
 
 # Only INTEGER makes a primary key the row id on SQLite.
 Number = BigInteger().with_variant(Integer(), "sqlite")
-Key = String(255)
+# Keys are compared as bytes, trailing spaces included.
+Key = (
+    String(255)
+    .with_variant(String(collation="C"), "postgresql")
+    .with_variant(String(255, "utf8mb4_nopad_bin"), "mariadb")
+    .with_variant(String(255, "utf8mb4_0900_bin"), "mysql")
+)
+Long = (
+    Text()
+    .with_variant(mysql.LONGTEXT(collation="utf8mb4_nopad_bin"), "mariadb")
+    .with_variant(mysql.LONGTEXT(collation="utf8mb4_0900_bin"), "mysql")
+)
+Bytes = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
 
 metadata = MetaData()
 
@@ -52,7 +65,7 @@ queues = Table(
     Column("id", Number, primary_key=True, autoincrement=False),
     Column("project", Key, nullable=False),
     Column("name", Key, nullable=False),
-    Column("metadata", Text, nullable=False),
+    Column("metadata", Long, nullable=False),
     Column("version", Number, nullable=False),
     Column("next_seq", Number, nullable=False),
     UniqueConstraint("project", "name", name="queues_by_name"),
@@ -66,7 +79,7 @@ messages = Table(
     Column("seq", Number, primary_key=True, autoincrement=False),
     Column("id", Key, nullable=False),
     Column("posted_at", Double, nullable=False),
-    Column("client", Text),
+    Column("client", Long),
     Column("ttl", Number, nullable=False),
     Column("expires_at", Number, nullable=False),
     Column("state", SmallInteger, nullable=False),
@@ -91,8 +104,8 @@ bodies = Table(
     metadata,
     Column("queue_id", Number, primary_key=True, autoincrement=False),
     Column("seq", Number, primary_key=True, autoincrement=False),
-    Column("body", LargeBinary, nullable=False),
-    Column("checksum", Text),
+    Column("body", Bytes, nullable=False),
+    Column("checksum", Long),
 )
 
 claims = Table(
@@ -104,7 +117,7 @@ claims = Table(
     Column("grace", Number, nullable=False),
     Column("renewed_at", Double, nullable=False),
     Column("ends_at", Number, nullable=False),
-    Column("seqs", Text, nullable=False),
+    Column("seqs", Long, nullable=False),
 )
 """`seqs`: a JSON array of what the claim took; it holds those that still name it."""
 Index("claims_by_end", claims.c.ends_at)
@@ -117,7 +130,7 @@ segments = Table(
     Column("segment", Number, primary_key=True, autoincrement=False),
     Column("min_expires_at", Number, nullable=False),
     Column("max_expires_at", Number, nullable=False),
-    Column("client", Text),
+    Column("client", Long),
     sqlite_with_rowid=False,
 )
 """Bounds over runs of the numbers of a queue, see the module of that name."""
@@ -135,6 +148,18 @@ tallies = Table(
 )
 """Counts by end, see the module `tally`."""
 
+tally_deltas = Table(
+    "tally_deltas",
+    metadata,
+    Column("queue_id", Number, primary_key=True, autoincrement=False),
+    Column("id", Number, primary_key=True, autoincrement=False),
+    Column("kind", SmallInteger, nullable=False),
+    Column("ends_at", Number, nullable=False),
+    Column("n", Number, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Changes of counts that are not in `tallies` yet; on servers only."""
+
 graves = Table(
     "graves",
     metadata,
@@ -148,13 +173,15 @@ subscriptions = Table(
     Column("project", Key, primary_key=True),
     Column("queue", Key, primary_key=True),
     Column("id", Key, primary_key=True),
-    Column("subscriber", Text, nullable=False),
+    Column("subscriber", Long, nullable=False),
+    Column("subscriber_key", Key, nullable=False),
     Column("ttl", Number, nullable=False),
-    Column("options", Text, nullable=False),
+    Column("options", Long, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("renewed_at", Double, nullable=False),
     Column("expires_at", Number, nullable=False),
     Column("confirmed", Boolean),
-    UniqueConstraint("project", "queue", "subscriber", name="subscriptions_by_subscriber"),
+    UniqueConstraint("project", "queue", "subscriber_key", name="subscriptions_by_subscriber"),
 )
+"""`subscriber_key`: a digest of the subscriber, which may be longer than an index can hold."""
 Index("subscriptions_by_expiry", subscriptions.c.expires_at)

@@ -7,8 +7,10 @@ next run that may hold one that it does: so a million expired messages at the he
 tiny rows, until they are collected.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import TypeVar
 
 from sqlalchemy import (
@@ -27,7 +29,7 @@ from sqlalchemy import (
 
 from . import dialect
 from .schema import segments
-from .statements import Database, Statement
+from .statements import LENGTHS, Database, Statement
 
 __all__ = ["RUN", "Segments", "drop", "next_run", "tighten"]
 
@@ -58,6 +60,12 @@ _EXTENDED = Statement(
     segments.update()
     .where(*_this, _high < bindparam("end"))
     .values(max_expires_at=bindparam("end"))
+)
+_LOCK = Statement(
+    select(segments.c.segment)
+    .where(*_at_level, segments.c.segment.in_(bindparam("runs", expanding=True)))
+    .order_by(segments.c.segment)
+    .with_for_update()
 )
 _BOUNDS = Statement(
     select(func.min(_low), func.max(_high)).where(
@@ -164,6 +172,8 @@ class Segments:
                 extended[key] = max(extended.get(key, end), end)
         self._posted.clear()
         self._extended.clear()
+        # In the order of the keys, so that nobody waits in a circle.
+        posted, extended = dict(sorted(posted.items())), dict(sorted(extended.items()))
         if posted:
             bounds_of = [
                 {
@@ -178,9 +188,27 @@ class Segments:
             ]
             db.run_many(_POSTED, bounds_of)
         if extended:
+            if db.shared:
+                _lock(db, extended)
             db.run_many(
                 _EXTENDED, [{"q": q, "l": n, "s": s, "end": e} for (q, n, s), e in extended.items()]
             )
+
+
+def _lock(db: Database, keys: Iterable[tuple[int, int, int]]) -> bool:
+    """Wait until nobody changes these bounds, and let nobody until the end; whether all exist.
+
+    Who compares bounds with messages or with each other does this first: nobody can tighten
+    bounds that another transaction relies on, nor widen what this one is about to tighten.
+    """
+    there = True
+    for (queue_id, level), group in groupby(keys, key=itemgetter(0, 1)):
+        runs = [run for _, _, run in group]
+        for start in range(0, len(runs), LENGTHS[-1]):
+            some = runs[start : start + LENGTHS[-1]]
+            found = db.column(_LOCK, {"q": queue_id, "l": level, "runs": some})
+            there = there and len(found) == len(some)
+    return there
 
 
 def _with_parents(run: int) -> Iterator[tuple[int, int]]:
@@ -232,14 +260,20 @@ def _edges(seq: int, backwards: bool) -> dict[str, int]:
     return edges
 
 
-def tighten(db: Database, queue_id: int, run: int, low: int | None, high: int) -> None:
-    """Give a smallest run its true bounds, or with no `low` forget it; then those around it."""
+def tighten(
+    db: Database, queue_id: int, run: int, bounds: Callable[[], tuple[int | None, int]]
+) -> None:
+    """Give a smallest run its true bounds, or with no lower one forget it; then those around it."""
     for level, above in _with_parents(run):
         this = {"q": queue_id, "l": level, "s": above}
+        if db.shared and not _lock(db, [(queue_id, level, above)]):
+            return
         if level:
             span = {"a": above * FAN, "b": (above + 1) * FAN}
             below = {"q": queue_id, "l": level - 1, **span}
             low, high = db.one(_BOUNDS, below)
+        else:
+            low, high = bounds()
         if low is None:
             db.run(_REMOVE, this)
         else:

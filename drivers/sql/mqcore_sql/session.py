@@ -2,8 +2,6 @@
 
 import math
 
-from sqlalchemy import Connection
-
 from .segments import Segments
 from .statements import Database
 from .tally import Tally
@@ -17,8 +15,10 @@ class Session:
     Ends are whole seconds, so `end > now` and `end > second` are the same.
     """
 
-    def __init__(self, connection: Connection, now: float) -> None:
-        self.db = Database(connection)
+    writing = False
+
+    def __init__(self, db: Database, now: float) -> None:
+        self.db = db
         self.now = now
         self.second = math.floor(now)
 
@@ -28,10 +28,15 @@ class Session:
 
 
 class Work(Session):
-    """A writing transaction, with what it changes in the counts and bounds."""
+    """A writing transaction, with what it changes in the counts and bounds.
 
-    def __init__(self, connection: Connection, now: float) -> None:
-        super().__init__(connection, now)
+    On a server others write at the same time: what is read to be changed is locked as it is read.
+    """
+
+    writing = True
+
+    def __init__(self, db: Database, now: float) -> None:
+        super().__init__(db, now)
         self.tally = Tally()
         self.segments = Segments()
 

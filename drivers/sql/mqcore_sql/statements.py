@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import BindParameter, ClauseElement, Connection, Dialect, bindparam
-from sqlalchemy.sql.expression import ClauseList
+from sqlalchemy import ARRAY, BindParameter, ClauseElement, Dialect, any_, bindparam
+from sqlalchemy.sql.expression import BinaryExpression, ClauseList
 from sqlalchemy.sql.visitors import iterate, replacement_traverse
 
 __all__ = ["Database", "Statement"]
@@ -29,21 +29,23 @@ LENGTHS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 class Statement:
     """A statement of Core and what has been made of it.
 
-    One of its parameters may be `expanding`: a list of 1 to 500 values.
+    One of its parameters may be `expanding`: a list of 1 to 500 values. What databases say
+    differently is a function that makes it for the kind of that name.
     """
 
-    def __init__(self, core: ClauseElement) -> None:
+    def __init__(self, core: ClauseElement | Callable[[str], ClauseElement]) -> None:
         self._core = core
-        self._list = next((each.key for each in _lists(core)), None)
+        self._list = None if callable(core) else next((each.key for each in _lists(core)), None)
         self._texts: dict[tuple[str, int], _Text] = {}
 
     def text(self, dialect: Dialect, values: Values) -> "_Text":
         length = 0
-        if self._list is not None:
+        if self._list is not None and dialect.name != "postgresql":
             length = LENGTHS[bisect_left(LENGTHS, len(values[self._list]))]
         text = self._texts.get((dialect.name, length))
         if text is None:
-            text = _Text(self._core, dialect, self._list, length)
+            core = self._core(dialect.name) if callable(self._core) else self._core
+            text = _Text(core, dialect, self._list, length)
             self._texts[dialect.name, length] = text
         return text
 
@@ -60,7 +62,8 @@ class _Text:
 
     def __init__(self, core: Any, dialect: Dialect, listed: str | None, length: int) -> None:
         if listed is not None:
-            core = _with_list(core, length)
+            core = _with_list(core, length) if length else _with_array(core)
+            listed = listed if length else None
         compiled = core.compile(dialect=dialect)
         self.sql = str(compiled)
         self._listed, self._length = listed, length
@@ -103,6 +106,20 @@ def _with_list(core: Any, length: int) -> Any:
     return replacement_traverse(core, {}, replace)
 
 
+def _with_array(core: Any) -> Any:
+    """The statement with an array in the place of its list."""
+
+    def replace(element: Any, **_: Any) -> Any:
+        if isinstance(element, BinaryExpression):
+            values = element.right
+            if isinstance(values, BindParameter) and values.expanding:
+                array = bindparam(values.key, type_=ARRAY(element.left.type))
+                return element.left == any_(array)
+        return None
+
+    return replacement_traverse(core, {}, replace)
+
+
 def _taker(names: Sequence[str]) -> Callable[[Values], tuple[Any, ...]]:
     """Takes the values of these names out of others."""
     if len(names) > 1:
@@ -111,11 +128,43 @@ def _taker(names: Sequence[str]) -> Callable[[Values], tuple[Any, ...]]:
 
 
 class Database:
-    """Runs statements in the transaction of a connection. Rows are named tuples."""
+    """Runs statements in the transaction of a cursor. Rows are named tuples."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._dialect = connection.dialect
-        self._cursor: Any = connection.connection.cursor()
+    def __init__(self, dialect: Dialect, cursor: Any) -> None:
+        self._dialect = dialect
+        self._cursor = cursor
+
+    @property
+    def kind(self) -> str:
+        """The name of the kind of database."""
+        return self._dialect.name
+
+    @property
+    def shared(self) -> bool:
+        """Whether several transactions write at once."""
+        return self._dialect.name != "sqlite"
+
+    def storable(self, text: str) -> bool:
+        """Whether the database can hold this text; what it cannot hold, it does not have."""
+        if "\0" in text and self._dialect.name == "postgresql":
+            return False
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return False
+        return True
+
+    def packed(self, text: str) -> str:
+        """The text without what the database cannot hold: different for different texts."""
+        if self._dialect.name != "postgresql":
+            return text
+        return text.replace("\x1a", "\x1a1").replace("\0", "\x1a0")
+
+    def unpacked(self, text: str) -> str:
+        """The text of which `packed` made this one."""
+        if self._dialect.name != "postgresql":
+            return text
+        return text.replace("\x1a0", "\0").replace("\x1a1", "\x1a")
 
     def all(self, statement: Statement, values: Values) -> list[Any]:
         """The rows that it finds."""

@@ -1,6 +1,7 @@
 """Subscriptions in SQL."""
 
 import json
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, insert, select
@@ -16,11 +17,10 @@ from mqcore.contract import (
     SubscriptionNotFound,
 )
 
-from . import dialect
 from .schema import subscriptions
 from .session import Session, Work
 from .statements import Statement
-from .store import Store, names
+from .store import Store, can_be, names
 
 __all__ = ["Subscriptions"]
 
@@ -29,10 +29,12 @@ _of_queue = (
     subscriptions.c.queue == bindparam("named"),
 )
 _with_id = subscriptions.c.id == bindparam("i")
-_of_subscriber = subscriptions.c.subscriber == bindparam("who")
+_of_subscriber = subscriptions.c.subscriber_key == bindparam("key")
 _live = subscriptions.c.expires_at > bindparam("now")
 
-_GET = Statement(select(subscriptions).where(*_of_queue, _with_id, _live))
+_get_one = select(subscriptions).where(*_of_queue, _with_id, _live)
+_GET = Statement(_get_one)
+_GET_LOCKED = Statement(_get_one.with_for_update())
 _BY_SUBSCRIBER = Statement(select(subscriptions).where(*_of_queue, _of_subscriber, _live))
 _DROP_EXPIRED = Statement(
     subscriptions.delete().where(
@@ -56,6 +58,7 @@ _UPDATE = Statement(
     .where(*_of_queue, _with_id)
     .values(
         subscriber=bindparam("who"),
+        subscriber_key=bindparam("key"),
         ttl=bindparam("new_ttl"),
         options=bindparam("new_options"),
         renewed_at=bindparam("renewed"),
@@ -78,14 +81,14 @@ class Subscriptions(SubscriptionController):
 
     def get(self, queue: QueueRef, subscription_id: str) -> Subscription:
         with self._store.reading() as session:
-            return _to_subscription(_get(session, queue, subscription_id))
+            return _to_subscription(session, _get(session, queue, subscription_id))
 
     def get_by_subscriber(self, queue: QueueRef, subscriber: str) -> Subscription:
         with self._store.reading() as session:
             found = _by_subscriber(session, queue, subscriber)
-        if found is None:
-            raise SubscriptionNotFound(subscriber, queue)
-        return _to_subscription(found)
+            if found is None:
+                raise SubscriptionNotFound(subscriber, queue)
+            return _to_subscription(session, found)
 
     def exists(self, queue: QueueRef, subscription_id: str) -> bool:
         try:
@@ -97,9 +100,9 @@ class Subscriptions(SubscriptionController):
     def list(
         self, queue: QueueRef, *, marker: str | None = None, limit: int = 10
     ) -> Page[Subscription]:
-        if marker and not dialect.storable(marker):
-            return Page((), None)
         with self._store.reading() as session:
+            if not _storable(session, queue, marker or ""):
+                return Page((), None)
             wanted = {
                 **names(queue),
                 "i": marker or "",
@@ -107,7 +110,7 @@ class Subscriptions(SubscriptionController):
                 "limit": min(limit, 2**31),
             }
             found = session.db.all(_LIST, wanted)
-        items = tuple(map(_to_subscription, found))
+        items = tuple(_to_subscription(session, row) for row in found)
         return Page(items, items[-1].id if items else None)
 
     def update(
@@ -137,24 +140,33 @@ class Subscriptions(SubscriptionController):
         self._store.write(job)
 
     def delete(self, queue: QueueRef, subscription_id: str) -> None:
-        if dialect.storable(subscription_id):
-            doomed = {**names(queue), "i": subscription_id}
-            self._store.write(lambda work: work.db.run(_DELETE, doomed))
+        def job(work: Work) -> None:
+            if _storable(work, queue, subscription_id):
+                work.db.run(_DELETE, {**names(queue), "i": subscription_id})
+
+        self._store.write(job)
 
     def purge(self, queue: QueueRef) -> None:
-        doomed = names(queue)
-        self._store.write(lambda work: work.db.run(_PURGE, doomed))
+        def job(work: Work) -> None:
+            if can_be(work, queue):
+                work.db.run(_PURGE, names(queue))
+
+        self._store.write(job)
+
+
+def _key(subscriber: str) -> str:
+    return sha256(subscriber.encode()).hexdigest()
 
 
 def _to_json(options: Metadata) -> str:
     return json.dumps(dict(options), separators=(",", ":"))
 
 
-def _to_subscription(row: Any) -> Subscription:
+def _to_subscription(session: Session, row: Any) -> Subscription:
     return Subscription(
         row.id,
         row.queue,
-        row.subscriber,
+        session.db.unpacked(row.subscriber),
         row.ttl,
         json.loads(row.options),
         row.created_at,
@@ -163,33 +175,38 @@ def _to_subscription(row: Any) -> Subscription:
     )
 
 
+def _storable(session: Session, queue: QueueRef, text: str) -> bool:
+    return can_be(session, queue) and session.db.storable(text)
+
+
 def _get(session: Session, queue: QueueRef, subscription_id: str) -> Any:
-    if dialect.storable(subscription_id):
+    if _storable(session, queue, subscription_id):
         wanted = {**names(queue), "i": subscription_id, "now": session.second}
-        found = session.db.first(_GET, wanted)
+        found = session.db.first(_GET_LOCKED if session.writing else _GET, wanted)
         if found is not None:
             return found
     raise SubscriptionNotFound(subscription_id, queue)
 
 
 def _by_subscriber(session: Session, queue: QueueRef, subscriber: str) -> Any | None:
-    if not dialect.storable(subscriber):
+    if not _storable(session, queue, session.db.packed(subscriber)):
         return None
-    wanted = {**names(queue), "who": subscriber, "now": session.second}
+    wanted = {**names(queue), "key": _key(subscriber), "now": session.second}
     return session.db.first(_BY_SUBSCRIBER, wanted)
 
 
 def _create(work: Work, queue: QueueRef, new: NewSubscription) -> Subscription | None:
     found = _by_subscriber(work, queue, new.subscriber)
     if found is not None:
-        return _to_subscription(found) if found.id == new.id else None
+        return _to_subscription(work, found) if found.id == new.id else None
     _drop_expired(work, queue, new.subscriber)
     work.db.run(_DROP_EXPIRED_ID, {**names(queue), "i": new.id, "now": work.second})
     values = {
         "project": queue.project or "",
         "queue": queue.name,
         "id": new.id,
-        "subscriber": new.subscriber,
+        "subscriber": work.db.packed(new.subscriber),
+        "subscriber_key": _key(new.subscriber),
         "ttl": new.ttl,
         "options": _to_json(new.options),
         "created_at": work.now,
@@ -198,11 +215,11 @@ def _create(work: Work, queue: QueueRef, new: NewSubscription) -> Subscription |
         "confirmed": False,
     }
     work.db.run(_INSERT, values)
-    return _to_subscription(_get(work, queue, new.id))
+    return _to_subscription(work, _get(work, queue, new.id))
 
 
 def _drop_expired(work: Work, queue: QueueRef, subscriber: str) -> None:
-    expired = {**names(queue), "who": subscriber, "now": work.second}
+    expired = {**names(queue), "key": _key(subscriber), "now": work.second}
     work.db.run(_DROP_EXPIRED, expired)
 
 
@@ -216,14 +233,17 @@ def _update(
     options: str | None,
 ) -> None:
     old = _get(work, queue, subscription_id)
-    if subscriber is not None and subscriber != old.subscriber:
+    before = work.db.unpacked(old.subscriber)
+    if subscriber is not None and subscriber != before:
         if _by_subscriber(work, queue, subscriber) is not None:
             raise SubscriptionExists(subscriber, queue)
         _drop_expired(work, queue, subscriber)
+    who = before if subscriber is None else subscriber
     change = {
         **names(queue),
         "i": old.id,
-        "who": old.subscriber if subscriber is None else subscriber,
+        "who": work.db.packed(who),
+        "key": _key(who),
         "new_ttl": old.ttl if ttl is None else ttl,
         "new_options": old.options if options is None else options,
         "renewed": old.renewed_at if ttl is None else work.now,

@@ -4,8 +4,15 @@ Messages expire and claims end by the clock alone, when nobody writes. So a mess
 under the second of its end, and the answer is the sum over the seconds that are still to come.
 To keep that sum short, each message is counted four times, in buckets of 1, 64, 4096 and 262144
 seconds: at most 63 buckets of each of the finer sizes lead up to where the next size takes over.
+
+Where several transactions write at once, they would wait for each other at these counts. There a
+transaction adds what it changes to a list (`tally_deltas`), which counts too, and `fold` moves
+some of the list into the buckets from time to time.
 """
 
+import random
+import time
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -20,10 +27,10 @@ from sqlalchemy import (
 )
 
 from . import dialect
-from .schema import tallies
+from .schema import tallies, tally_deltas
 from .statements import Database, Statement
 
-__all__ = ["CLAIMED", "LIVE", "Tally", "count", "drop", "prune"]
+__all__ = ["CLAIMED", "LIVE", "Tally", "count", "drop", "fold", "prune"]
 
 LIVE, CLAIMED = range(2)
 """Kinds: messages by the end of their life, and messages by the end of their claim."""
@@ -34,6 +41,9 @@ SLACK = 60
 """Seconds that pruning stays behind, for nodes whose clocks differ."""
 
 _FOREVER = 2**62
+SPREAD = 12
+LISTED_AT_ONCE = 2**SPREAD
+"""Ids of listed changes are the time in nanoseconds, with so many random bits at the end."""
 
 _here = (
     (tallies.c.queue_id == bindparam("q"))
@@ -47,8 +57,7 @@ _this = (
     & (tallies.c.level == bindparam("level"))
     & (tallies.c.bucket == bindparam("bucket"))
 )
-_SUBTRACT = Statement(tallies.update().where(_this).values(n=tallies.c.n + bindparam("n")))
-_DROP_EMPTY = Statement(tallies.delete().where(_this, tallies.c.n <= literal_column("0")))
+_DROP_EMPTY = Statement(tallies.delete().where(_this, tallies.c.n == literal_column("0")))
 _PAST = Statement(
     select(tallies.c.bucket)
     .where(_here, tallies.c.bucket <= bindparam("b"))
@@ -68,6 +77,27 @@ def _part(kind: int, level: int) -> Select[Any]:
     )
 
 
+_deltas = tally_deltas.c
+_LISTED = Statement(
+    select(_deltas.kind, func.sum(_deltas.n))
+    .where(_deltas.queue_id == bindparam("q"), _deltas.ends_at > bindparam("now"))
+    .group_by(_deltas.kind)
+)
+_LIST = Statement(tally_deltas.insert())
+_FOLD = Statement(
+    select(_deltas.id, _deltas.kind, _deltas.ends_at, _deltas.n)
+    .where(_deltas.queue_id == bindparam("q"))
+    .order_by(_deltas.id)
+    .limit(bindparam("limit", type_=BigInteger))
+    .with_for_update(skip_locked=True)
+)
+_FOLDED = Statement(
+    tally_deltas.delete().where(
+        _deltas.queue_id == bindparam("q"), _deltas.id.in_(bindparam("ids", expanding=True))
+    )
+)
+_UNLIST = Statement(tally_deltas.delete().where(_deltas.queue_id == bindparam("q")))
+
 _COUNT = Statement(
     union_all(*(_part(kind, level) for kind in (LIVE, CLAIMED) for level in range(len(SIZES))))
 )
@@ -84,24 +114,57 @@ class Tally:
         key = queue_id, kind, end
         self._changes[key] = self._changes.get(key, 0) + n
 
+    @property
+    def queues(self) -> set[int]:
+        """The queues whose counts change."""
+        return {queue_id for queue_id, _, _ in self._changes}
+
     def flush(self, db: Database) -> None:
-        sums: dict[tuple[int, int, int, int], int] = {}
-        for (queue_id, kind, end), n in self._changes.items():
-            for level, size in enumerate(SIZES):
-                key = queue_id, kind, level, end // size
-                sums[key] = sums.get(key, 0) + n
-        self._changes.clear()
-        changes = [
-            {"queue_id": q, "kind": k, "level": level, "bucket": bucket, "n": n}
-            for (q, k, level, bucket), n in sums.items()
+        changes, self._changes = self._changes, {}
+        if not db.shared:
+            _add(db, changes)
+            return
+        first = time.time_ns() // LISTED_AT_ONCE * LISTED_AT_ONCE + random.getrandbits(SPREAD)
+        listed = [
+            {"queue_id": queue_id, "id": number, "kind": kind, "ends_at": end, "n": n}
+            for number, ((queue_id, kind, end), n) in enumerate(changes.items(), first)
+            if n
         ]
-        more = [change for change in changes if change["n"] > 0]
-        less = [change for change in changes if change["n"] < 0]
-        if more:
-            db.run_many(_ADD, more)
-        if less:
-            db.run_many(_SUBTRACT, less)
-            db.run_many(_DROP_EMPTY, less)
+        if listed:
+            db.run_many(_LIST, listed)
+
+
+def _add(db: Database, changes: Mapping[tuple[int, int, int], int]) -> None:
+    """Change the buckets, in the order of their keys, so that nobody waits in a circle."""
+    sums: dict[tuple[int, int, int, int], int] = {}
+    for (queue_id, kind, end), n in changes.items():
+        for level, size in enumerate(SIZES):
+            key = queue_id, kind, level, end // size
+            sums[key] = sums.get(key, 0) + n
+    rows = [
+        {"queue_id": q, "kind": k, "level": level, "bucket": bucket, "n": n}
+        for (q, k, level, bucket), n in sorted(sums.items())
+        if n
+    ]
+    less = [row for row in rows if row["n"] < 0]
+    if rows:
+        db.run_many(_ADD, rows)
+    if less:
+        db.run_many(_DROP_EMPTY, less)
+
+
+def fold(db: Database, queue_id: int, now: int, limit: int) -> int:
+    """Move up to `limit` listed changes into the buckets; how many."""
+    found = db.all(_FOLD, {"q": queue_id, "limit": limit})
+    if found:
+        db.run(_FOLDED, {"q": queue_id, "ids": [row.id for row in found]})
+    changes: dict[tuple[int, int, int], int] = {}
+    for _, kind, end, n in found:
+        if end > now - SLACK:
+            key = queue_id, kind, end
+            changes[key] = changes.get(key, 0) + n
+    _add(db, changes)
+    return len(found)
 
 
 def count(db: Database, queue_id: int, now: int) -> tuple[int, int]:
@@ -113,7 +176,10 @@ def count(db: Database, queue_id: int, now: int) -> tuple[int, int]:
         ranges[f"until{level}"] = _FOREVER if last else (now // (size * BASE) + 1) * BASE
     sums = [0, 0]
     for kind, n in db.all(_COUNT, {"q": queue_id, **ranges}):
-        sums[kind] += n
+        sums[kind] += int(n)
+    if db.shared:
+        for kind, n in db.all(_LISTED, {"q": queue_id, "now": now}):
+            sums[kind] += int(n)
     return sums[LIVE], sums[CLAIMED]
 
 
@@ -132,6 +198,8 @@ def prune(db: Database, queue_id: int, kind: int, now: int, limit: int) -> bool:
 
 def drop(db: Database, queue_id: int, limit: int) -> bool:
     """Remove up to `limit` buckets of each kind and size; whether more may be left."""
+    if db.shared:
+        db.run(_UNLIST, {"q": queue_id})
     more = False
     for kind in (LIVE, CLAIMED):
         more |= prune(db, queue_id, kind, _FOREVER, limit)

@@ -16,14 +16,12 @@ from sqlalchemy import Connection
 from mqcore.contract import Clock, Closed, MQError
 
 from .session import Work
+from .statements import Database
+from .store import Job
 
-__all__ = ["Job", "Writer"]
+__all__ = ["Writer"]
 
 T = TypeVar("T")
-
-Job = Callable[[Work], T]
-"""What to do in a transaction. It may raise an `MQError` only before it has written anything,
-because the jobs beside it are committed all the same. It may be run again after a rollback."""
 
 GROUP = 64
 """The most jobs that the thread takes into one transaction."""
@@ -157,7 +155,8 @@ class Writer:
             self._connection.rollback()
             raise _NoTransaction(error) from error
         with transaction:
-            work = Work(self._connection, self._clock())
+            cursor = self._connection.connection.cursor()
+            work = Work(Database(self._connection.dialect, cursor), self._clock())
             outcomes: list[tuple[Any, MQError | None]] = []
             for order in orders:
                 try:

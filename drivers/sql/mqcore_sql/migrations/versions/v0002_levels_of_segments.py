@@ -3,10 +3,11 @@
 import sqlalchemy as sa
 from alembic import op
 
+from mqcore_sql.schema import Long, Number
+
 revision = "0002"
 down_revision = "0001"
 
-Number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 SMALLEST_IN_OLD = 16
 OLD_IN_LARGER = {1: 1, 2: 16, 3: 256}
@@ -22,7 +23,7 @@ def upgrade() -> None:
         sa.Column("segment", Number, primary_key=True, autoincrement=False),
         sa.Column("min_expires_at", Number, nullable=False),
         sa.Column("max_expires_at", Number, nullable=False),
-        sa.Column("client", sa.Text),
+        sa.Column("client", Long),
         sqlite_with_rowid=False,
     )
     # The bounds of an old run hold for each part of it, if not as tightly.

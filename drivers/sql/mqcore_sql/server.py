@@ -1,0 +1,197 @@
+"""A handle's connections to a database server: every call is a transaction of its caller."""
+
+import abc
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+from sqlalchemy import Dialect, PoolProxiedConnection, QueuePool, exc
+
+from mqcore.contract import Clock, Closed, MQError, Unavailable
+
+from . import tally
+from .session import Session, Work
+from .statements import Database
+from .store import Job, Store
+
+__all__ = ["Client", "ServerStore"]
+
+T = TypeVar("T")
+
+TRIES = 20
+"""How often a job that others were in the way of is run, within the timeout of a statement."""
+FOLD_AFTER = 200
+"""After so many transactions that changed the counts of a queue, one folds what they listed."""
+
+
+class Client(abc.ABC):
+    """What differs between servers: the library that talks to one, and its words and errors."""
+
+    place: str
+    """The URI without secrets."""
+    dialect: Dialect
+    read: str
+    """Begins a transaction that sees one moment."""
+    write: str
+    """Begins a transaction whose every statement sees what is committed."""
+    pool_size: int
+    timeout: float
+    """Seconds after which a statement is given up."""
+
+    @abc.abstractmethod
+    def connect(self) -> Any:
+        """Open a connection that begins no transaction by itself."""
+
+    @abc.abstractmethod
+    def cursor(self, connection: Any) -> Any: ...
+
+    @abc.abstractmethod
+    def is_lost(self, error: Exception) -> bool:
+        """Whether the connection is of no use any more."""
+
+    @abc.abstractmethod
+    def is_passing(self, error: Exception) -> bool:
+        """Whether another transaction was in the way, so that another try may succeed."""
+
+    @abc.abstractmethod
+    def translate(self, error: Exception) -> MQError:
+        """Say it as an error of the contract. Raises `error` when it is none of the store's."""
+
+
+class ServerStore(Store):
+    def __init__(self, client: Client, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self._closed = False
+        self._written: dict[int, int] = {}
+        """How many transactions changed the counts of each queue since the last folding."""
+        self._pool = QueuePool(
+            client.connect,
+            pool_size=client.pool_size,
+            max_overflow=0,
+            timeout=client.timeout,
+            use_lifo=True,
+            reset_on_return=None,
+        )
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        with self._translated(), self._transaction(self._client.read) as db:
+            yield Session(db, self._clock())
+
+    def write(self, job: Job[T]) -> T:
+        """As a store does; run again when others were in the way."""
+        deadline = time.monotonic() + self._client.timeout
+        for tried in range(1, TRIES + 1):
+            try:
+                with self._translated():
+                    outcome, changed = self._attempt(job)
+            except _Repeatable as error:
+                if tried == TRIES or time.monotonic() > deadline:
+                    raise error.reason from error.reason.__cause__
+                time.sleep(random.uniform(0, 0.002) * tried)  # noqa: S311 - spreads the tries
+            else:
+                self._fold(changed)
+                return outcome
+        raise AssertionError
+
+    def close(self) -> None:
+        self._closed = True
+        self._pool.dispose()
+
+    def _attempt(self, job: Job[T]) -> tuple[T, set[int]]:
+        """What the job returns, and the queues whose counts it changed."""
+        with self._transaction(self._client.write) as db:
+            try:
+                work = Work(db, self._clock())
+                outcome = job(work)
+                changed = work.tally.queues
+                work.flush()
+            except Exception as error:
+                # Nothing was committed, so that all may be done again.
+                if self._client.is_passing(error) or self._client.is_lost(error):
+                    reason = self._client.translate(error)
+                    reason.__cause__ = error
+                    raise _Repeatable(reason) from error
+                raise
+        return outcome, changed
+
+    def _fold(self, changed: set[int]) -> None:
+        for queue_id in changed:
+            written = self._written.get(queue_id, 0) + 1
+            if written >= FOLD_AFTER:
+                self._written.pop(queue_id, None)
+                try:
+                    self._attempt(partial(_fold, queue_id=queue_id))
+                except Exception:  # noqa: S112 - it is tried again; the call itself is done
+                    continue
+            else:
+                self._written[queue_id] = written
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Database]:
+        """Commits at the end; an exception undoes it all."""
+        link, cursor = self._begin(begin)
+        try:
+            yield Database(self._client.dialect, cursor)
+            cursor.execute("COMMIT")
+        except BaseException as error:
+            self._undo(link, cursor, error)
+            raise
+        finally:
+            link.close()
+            if self._closed:
+                self._pool.dispose()
+
+    def _begin(self, begin: str) -> tuple[PoolProxiedConnection, Any]:
+        """A connection that works, since it has just begun a transaction."""
+        while True:
+            if self._closed:
+                raise Closed("this driver is closed; open another one")
+            link = self._pool.connect()
+            fresh = "used" not in link.info
+            link.info["used"] = True
+            cursor = self._client.cursor(link.dbapi_connection)
+            try:
+                cursor.execute(begin)
+            except Exception as error:
+                link.invalidate()
+                if fresh or not self._client.is_lost(error):
+                    raise
+            else:
+                return link, cursor
+
+    def _undo(self, link: PoolProxiedConnection, cursor: Any, error: BaseException) -> None:
+        if not isinstance(error, Exception) or self._client.is_lost(error):
+            link.invalidate()  # when interrupted, replies may still be on their way
+            return
+        try:
+            cursor.execute("ROLLBACK")
+        except Exception:
+            link.invalidate()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (MQError, _Repeatable):
+            raise
+        except exc.TimeoutError as error:
+            raise Unavailable(
+                f"all {self._client.pool_size} connections are in use; raise pool_size in the"
+                " storage URI, or send fewer requests at once"
+            ) from error
+        except Exception as error:
+            raise self._client.translate(error) from error
+
+
+def _fold(work: Work, queue_id: int) -> None:
+    tally.fold(work.db, queue_id, work.second, 2 * FOLD_AFTER)
+
+
+class _Repeatable(Exception):
+    def __init__(self, reason: MQError) -> None:
+        self.reason = reason
