@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mqcore_sql import migrate
@@ -14,7 +15,7 @@ from mqcore_sql.sqlite import Settings, writer_engine
 from mqcore_sql.statements import Statement
 from mqcore_sql.store import Job
 from mqcore_sql.writer import Writer
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from mqcore.conformance import Clock
 from mqcore.contract import Closed, QueueNotFound, Unavailable
@@ -34,12 +35,17 @@ class Bench:
         self.engine = writer_engine(settings)
         connection = migrate.connect(self.engine, settings)
         self.commits = 0
-        event.listen(self.engine, "commit", self._committed)
-        self.writer = Writer(connection, clock, lambda error: translate(error, path))
+        self.before_commit: Callable[[], None] = lambda: None
+        database: Any = connection.connection.dbapi_connection
+        database.set_trace_callback(self._traced)
+        self.writer = Writer(connection, 5, clock, lambda error: translate(error, path))
         self.pool = ThreadPoolExecutor(40)
 
-    def _committed(self, _connection: object) -> None:
-        self.commits += 1
+    def _traced(self, sql: str) -> None:
+        """Called before each statement is run."""
+        if sql == "COMMIT":
+            self.commits += 1
+            self.before_commit()
 
     def gathered(self, jobs: list[Job[object]]) -> list["Future[object]"]:
         """Have the jobs handed in while the writer is busy, so that they wait together."""
@@ -133,10 +139,10 @@ def test_nobody_is_answered_before_the_commit(bench: Bench) -> None:
     answered_early: list[bool] = []
     futures: list[Future[object]] = []
 
-    def look(_connection: object) -> None:
+    def look() -> None:
         answered_early.extend(future.done() for future in futures)
 
-    event.listen(bench.engine, "commit", look)
+    bench.before_commit = look
     futures += bench.gathered([insert(n) for n in range(5)])
     assert [future.result(10) for future in futures] == list(range(5))
     assert not any(answered_early)

@@ -35,7 +35,7 @@ class SqliteStore(Store):
         self._reading = reader_engine(settings)
         connection = migrate.connect(self._writing, settings)
         self._file = self._identity()
-        self._writer = Writer(connection, clock, self._failed)
+        self._writer = Writer(connection, settings.busy_timeout, clock, self._failed)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

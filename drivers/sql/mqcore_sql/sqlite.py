@@ -15,7 +15,7 @@ from mqcore.contract import Misconfigured
 
 from .errors import is_locked
 
-__all__ = ["STATISTICS", "Settings", "reader_engine", "share", "writer_engine"]
+__all__ = ["STATISTICS", "Settings", "begin_writing", "reader_engine", "share", "writer_engine"]
 
 READERS = 32
 """The most reading connections of one handle; a reader beyond waits for one to be free."""
@@ -30,25 +30,29 @@ class Settings:
     synchronous: str
 
 
-def writer_engine(settings: Settings) -> Engine:
-    """The engine of the one writing connection: a transaction takes the write lock at once.
+def begin_writing(cursor: Any, busy_timeout: float) -> None:
+    """Begin a transaction that has the write lock.
 
     SQLite's own waiting sleeps longer and longer, up to 0.1 s, and starves beside a process that
     always writes; so this one waits by itself, in short sleeps.
     """
+    deadline = time.monotonic() + busy_timeout
+    while True:
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if not is_locked(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(0.002, 0.01))  # noqa: S311 - spreads the tries
+        else:
+            return
+
+
+def writer_engine(settings: Settings) -> Engine:
+    """The engine of the one writing connection: a transaction takes the write lock at once."""
 
     def begin(connection: Connection) -> None:
-        cursor = connection.connection.cursor()
-        deadline = time.monotonic() + settings.busy_timeout
-        while True:
-            try:
-                cursor.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if not is_locked(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(random.uniform(0.002, 0.01))  # noqa: S311 - spreads the tries
-            else:
-                return
+        begin_writing(connection.connection.cursor(), settings.busy_timeout)
 
     return _engine(settings, begin, wait=0, kept=1, most=1, cache_mb=32)
 

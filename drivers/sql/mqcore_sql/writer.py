@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from mqcore.contract import Clock, Closed, MQError
 
 from .session import Work
+from .sqlite import begin_writing
 from .statements import Database
 from .store import Job
 
@@ -47,12 +48,22 @@ class _Order:
 
 
 class Writer:
-    """Runs jobs, each in a transaction. `failed` turns an exception into one of the contract."""
+    """Runs jobs, each in a transaction. `failed` turns an exception into one of the contract.
+
+    It talks to the connection of sqlite3 itself: SQLAlchemy's transactions take a tenth of a post.
+    """
 
     def __init__(
-        self, connection: Connection, clock: Clock, failed: Callable[[Exception], MQError]
+        self,
+        connection: Connection,
+        busy_timeout: float,
+        clock: Clock,
+        failed: Callable[[Exception], MQError],
     ) -> None:
         self._connection = connection
+        self._cursor = connection.connection.cursor()
+        self._db = Database(connection.dialect, self._cursor)
+        self._busy_timeout = busy_timeout
         self._clock = clock
         self._failed = failed
         self._orders: deque[_Order] = deque()
@@ -150,13 +161,11 @@ class Writer:
     def _commit(self, orders: list[_Order]) -> list[tuple[Any, MQError | None]]:
         """Run the jobs in one transaction; all exceptions but those of the contract undo it."""
         try:
-            transaction = self._connection.begin()
+            begin_writing(self._cursor, self._busy_timeout)
         except Exception as error:
-            self._connection.rollback()
             raise _NoTransaction(error) from error
-        with transaction:
-            cursor = self._connection.connection.cursor()
-            work = Work(Database(self._connection.dialect, cursor), self._clock())
+        try:
+            work = Work(self._db, self._clock())
             outcomes: list[tuple[Any, MQError | None]] = []
             for order in orders:
                 try:
@@ -164,6 +173,11 @@ class Writer:
                 except MQError as refused:
                     outcomes.append((None, refused))
             work.flush()
+            self._cursor.execute("COMMIT")
+        except BaseException:
+            # Of the connection, since SQLite may have ended the transaction by itself.
+            self._cursor.connection.rollback()
+            raise
         return outcomes
 
     def _fail(self, orders: list[_Order], error: Exception) -> None:
