@@ -3,7 +3,7 @@
 import secrets
 import signal
 import subprocess
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from .base import HOST, Server
 from .programs import account
@@ -70,8 +70,12 @@ class PostgreSQL(Server):
     def sql(self, statement: str, uri: str = "") -> str:
         """What psql prints, without headings. Raises RuntimeError."""
         options = ("--no-psqlrc", "--quiet", "--tuples-only", "--no-align")
-        at = f"--dbname={uri or self.uri}"
-        return self.run("psql", *options, f"--command={statement}", at).strip()
+        at = urlsplit(uri or self.uri)
+        user, _, place = at.netloc.rpartition("@")
+        named = f"{user.partition(':')[0]}@{place}" if user else place
+        secret = {"PGPASSWORD": unquote(at.password)} if at.password else {}
+        where = f"--dbname={at._replace(netloc=named).geturl()}"
+        return self.run("psql", *options, f"--command={statement}", where, **secret).strip()
 
     def _database(self, name: str) -> str:
         if self.given:
