@@ -88,7 +88,7 @@ def _tls(uri: StoreUri) -> dict[str, Any]:
         name: uri.text(name, "") or None for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
     }
     check = uri.text("ssl_check_hostname", "yes", ("yes", "no")) == "yes"
-    return {"tls": True, "ssl_cert_reqs": "required", "ssl_check_hostname": check, **files}
+    return {"ssl": True, "ssl_cert_reqs": "required", "ssl_check_hostname": check, **files}
 
 
 def _sentinel(uri: StoreUri) -> dict[str, Any]:

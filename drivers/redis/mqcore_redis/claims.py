@@ -75,8 +75,7 @@ class Claims(ClaimController):
 def _result(queue: QueueRef, request: ClaimRequest, answer: Any) -> Claim | MQError | None:
     if answer == NONE:
         return None
-    if answer == DEAD_LETTERS_MISSING:
-        assert request.dead_letter is not None
+    if answer == DEAD_LETTERS_MISSING and request.dead_letter is not None:
         return QueueNotFound(QueueRef(queue.project, request.dead_letter.name))
     return _to_claim(request.id, answer)
 

@@ -3,54 +3,53 @@
 from typing import Any
 
 import redis
+import redis.sentinel
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.retry import Retry
-from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from .address import Address
 
 __all__ = ["Client", "connect"]
 
-Client = redis.Redis | RedisCluster
+Client = Any
+"""A `redis.Redis` or `RedisCluster`; their annotations are too few for us."""
+
+_made: Any = redis
 
 
 def connect(address: Address) -> Client:
     """A client that repeats nothing by itself: `Store.run` knows what may be repeated."""
-    options: dict[str, Any] = {**address.options, "protocol": 2}
-    tls = options.pop("tls", False)
-    never = Retry(NoBackoff(), 0)
+    options: dict[str, Any] = {
+        **address.options,
+        "protocol": 2,
+        "max_connections": address.pool_size,
+        "retry": Retry(NoBackoff(), 0),
+    }
     if address.kind == "cluster":
-        nodes = [ClusterNode(host, port) for host, port in address.nodes]
-        return RedisCluster(
-            startup_nodes=nodes,
-            retry=never,
-            max_connections=address.pool_size,
-            **({"ssl": True} if tls else {}),
-            **options,
-        )
-    options["retry"] = never
+        return _cluster(address, options)
     if address.kind == "sentinel":
-        return _by_sentinel(address, {**options, **({"ssl": True} if tls else {})})
+        return _by_sentinel(address, options)
+    tls = options.pop("ssl", False)
     if address.kind == "unix":
         kind: Any = redis.UnixDomainSocketConnection
     else:
         options["host"], options["port"] = address.nodes[0]
         kind = redis.SSLConnection if tls else redis.Connection
-    pool = redis.BlockingConnectionPool(
-        max_connections=address.pool_size,
-        timeout=address.timeout,
-        connection_class=kind,
-        **options,
-    )
-    return redis.Redis(connection_pool=pool)
+    pool = _made.BlockingConnectionPool(connection_class=kind, timeout=address.timeout, **options)
+    return redis.Redis.from_pool(pool)
+
+
+def _cluster(address: Address, options: dict[str, Any]) -> Client:
+    made: tuple[Any, Any] = RedisCluster, ClusterNode
+    cluster, node = made
+    nodes = [node(host, port) for host, port in address.nodes]
+    return cluster(startup_nodes=nodes, **options)
 
 
 def _by_sentinel(address: Address, options: dict[str, Any]) -> Client:
-    timeouts = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout")}
-    asking = {**address.sentinel, **timeouts, "retry": options["retry"], "protocol": 2}
-    sentinel = Sentinel(address.nodes, sentinel_kwargs=asking)
-    pool = SentinelConnectionPool(
-        address.service, sentinel, max_connections=address.pool_size, **options
-    )
-    return redis.Redis(connection_pool=pool)
+    shared = ("socket_timeout", "socket_connect_timeout", "retry", "protocol")
+    asking = {**address.sentinel, **{name: options[name] for name in shared}}
+    sentinel = _made.sentinel.Sentinel(address.nodes, sentinel_kwargs=asking)
+    pool = _made.sentinel.SentinelConnectionPool(address.service, sentinel, **options)
+    return redis.Redis.from_pool(pool)

@@ -16,7 +16,7 @@ from zlib import crc32
 
 from mqcore.contract import QueueRef
 
-__all__ = ["QueueKeys", "Keys"]
+__all__ = ["Keys", "QueueKeys"]
 
 OF_QUEUE = (
     *("queue", "stream", "ids", "ends", "runs", "ready", "held", "due", "later", "came", "late"),

@@ -73,10 +73,9 @@ class Messages(MessageController):
         marker = marker or "0"
         good = marker.isascii() and marker.isdigit() and len(marker) <= MARKER_DIGITS
         hidden = [] if hide_client is None else [to_text(hide_client)]
-        last, found = self._store.on_queue(
-            *(_LIST, queue, marker if good else "9" * MARKER_DIGITS, limit),
-            *(int(include_claimed), int(include_delayed), *hidden),
-        )
+        after = marker if good else "9" * MARKER_DIGITS
+        states = (int(include_claimed), int(include_delayed))
+        last, found = self._store.on_queue(_LIST, queue, after, limit, *states, *hidden)
         return Page(tuple(map(to_message, found)), last.decode() or None)
 
     def first(self, queue: QueueRef, sort: int = 1) -> Message:
@@ -95,8 +94,7 @@ class Messages(MessageController):
             args += (to_id(handle.id), int(handle.force), len(handle.claim_ids), *rights)
         answers = self._store.on_queue(_DELETE, queue, *args)
         errors = [
-            _refusal(queue, handle, answer)
-            for handle, answer in zip(handles, answers, strict=True)
+            _refusal(queue, handle, answer) for handle, answer in zip(handles, answers, strict=True)
         ]
         for error in errors:
             if error and all_or_nothing:

@@ -20,7 +20,7 @@ from mqcore.contract import (
 
 from .scripts import script
 from .store import Store
-from .values import from_id, to_json
+from .values import from_id, to_json, to_text
 
 __all__ = ["Queues", "volume"]
 
@@ -65,11 +65,10 @@ class Queues(QueueController):
     def set_metadata(
         self, queue: QueueRef, metadata: Metadata, *, if_version: str | None = None
     ) -> None:
-        wanted = "none" if if_version == "" else if_version or ""
         answer = self._store.run(
             _SET,
             (self._store.keys.metadata(queue.project),),
-            (queue.name, to_json(metadata), new_id(), wanted),
+            (queue.name, to_json(metadata), new_id(), to_text(if_version)),
         )
         if answer == 0:
             raise QueueNotFound(queue)

@@ -49,10 +49,10 @@ def layout(client: Client, address: Address) -> int:
     client.hsetnx(key, "version", str(LAYOUT))
     client.hsetnx(key, "partitions", str(partitions))
     version, parts = client.hmget(key, ["version", "partitions"])
-    if version != str(LAYOUT).encode():
+    if int(version) != LAYOUT:
         raise Misconfigured(
             f"the data in {address.place} under the prefix {address.prefix!r} has the layout"
-            f" {(version or b'?').decode()}, and this mqcore knows {LAYOUT};"
+            f" {int(version)}, and this mqcore knows {LAYOUT};"
             " use the mqcore that wrote it, or another ?prefix="
         )
     return int(parts)

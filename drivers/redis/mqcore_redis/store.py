@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from . import server
 from .address import Address
 from .connect import Client, connect
 from .errors import is_lost, is_script_missing, translated
-from .keys import Keys, QueueKeys
+from .keys import Keys
 from .scripts import Script
 
 __all__ = ["Moment", "Store"]
