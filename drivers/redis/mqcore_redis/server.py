@@ -59,9 +59,10 @@ def layout(client: Client, address: Address) -> int:
 
 
 def _servers(client: Client) -> list[Any]:
-    if isinstance(client, RedisCluster):
-        return [node.redis_connection for node in client.get_primaries()]
-    return [client]
+    if not isinstance(client, RedisCluster):
+        return [client]
+    cluster: Client = client
+    return [node.redis_connection for node in cluster.get_primaries()]
 
 
 def _settings(server: Any, address: Address) -> Settings:
