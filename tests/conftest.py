@@ -1,0 +1,52 @@
+"""Servers for all tests, started when the first test asks, and the report of those not there."""
+
+import os
+from collections import Counter
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from mqcore.conformance.ledger import MARK
+
+from .backends import MariaDB, Missing, PostgreSQL, Redis
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    with PostgreSQL(os.environ.get("MQCORE_TEST_POSTGRESQL", "")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDB]:
+    with MariaDB(os.environ.get("MQCORE_TEST_MARIADB", "")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Redis]:
+    with Redis(os.environ.get("MQCORE_TEST_REDIS", ""), settings=("databases 4096",)) as server:
+        yield server
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test whose server is missing was not run; where everything must be there, it failed."""
+    report = yield
+    if call.excinfo and isinstance(call.excinfo.value, Missing):
+        report.user_properties.append(("missing", str(call.excinfo.value)))
+        report.longrepr = f"{item.nodeid}: {call.excinfo.value}"
+        if os.environ.get("CI") != "true":
+            path, line, _ = item.location
+            report.outcome = "skipped"
+            report.longrepr = (path, (line or 0) + 1, f"{MARK}{call.excinfo.value}")
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = terminalreporter.getreports("skipped")
+    reasons = Counter(v for r in reports for k, v in r.user_properties if k == "missing")
+    for reason, tests in reasons.items():
+        terminalreporter.write_line(f"{tests} tests not run: {reason}", yellow=True)
