@@ -14,6 +14,7 @@ from mqcore.conformance.harness import Opener
 from mqcore.conformance.proxy import Proxy
 from mqcore.contract import Driver
 
+from ..backends import Redis
 from .meters import RedisMeter
 
 
@@ -47,9 +48,9 @@ class RedisHarness(Harness):
 
 @pytest.fixture(scope="module", params=["bare", "checked"])
 def harness(request: pytest.FixtureRequest) -> Iterator[RedisHarness]:
-    uri = f"redis://127.0.0.1:{7392 if request.param == 'bare' else 7391}/0"
-    with Proxy("127.0.0.1", urlsplit(uri).port or 0) as proxy:
-        harness = RedisHarness(uri, proxy)
+    durable = request.param == "bare"
+    with Redis(append_only=durable) as server, Proxy("127.0.0.1", server.port) as proxy:
+        harness = RedisHarness(server.uri, proxy)
         harness.gate = None if request.param == "bare" else CheckedDriver
         yield harness
         harness.meter.close()
