@@ -70,6 +70,7 @@ def post_many(driver: RedisDriver, size: int) -> None:
         ("redis+sentinel://host", "name what Sentinel watches"),
         ("redis+sentinel://host/mymaster?nodes=other", "nodes must be host:port"),
         ("redis+cluster://host/1", "a cluster has one database only"),
+        ("redis://host?wait_replicas=1&wait_timeout=9", "wait_timeout must be less than timeout"),
         ("redis+cluster://host?wait_replicas=1", "unknown option wait_replicas"),
     ],
 )
@@ -220,11 +221,30 @@ def test_durability_is_read_from_the_server(fsync: bool, append_only: bool, dura
         driver.close()
 
 
-def test_without_config_and_info_rights_nothing_is_promised(secured: Redis) -> None:
-    secured.cli("acl", "setuser", "limited", "on", ">pw", "~*", "+@all", "-config")
-    driver = opened(f"redis://limited:pw@127.0.0.1:{secured.port}/0")
-    assert Capability.DURABLE not in driver.capabilities
-    driver.close()
+RIGHTS = ("~mqcore:*", "+@read", "+@write", "+@scripting", "+@connection", "+info")
+
+
+@pytest.mark.parametrize("rights", [("+config|get",), ()])
+def test_a_user_with_few_rights_is_enough(rights: tuple[str, ...]) -> None:
+    """Without the right to ask for the configuration, durability is not promised."""
+    with Redis(password=True) as server:
+        server.cli("acl", "setuser", "limited", "on", ">pw", *RIGHTS, *rights)
+        driver = opened(f"redis://limited:pw@127.0.0.1:{server.port}/0")
+        assert (Capability.DURABLE in driver.capabilities) == bool(rights)
+        driver.queues.create(QUEUE, {})
+        posted = post(driver)
+        driver.queues.stats(QUEUE)
+        assert [message.id for message in driver.messages.pop(QUEUE, 1)] == [posted]
+        driver.collect()
+        driver.volume()
+        driver.queues.delete(QUEUE)
+        driver.close()
+
+
+def test_a_user_with_too_few_rights_is_told(secured: Redis) -> None:
+    secured.cli("acl", "setuser", "reader", "on", ">pw", "~mqcore:*", "+@read", "+@connection")
+    with pytest.raises(Misconfigured, match="ACL SETUSER"):
+        opened(f"redis://reader:pw@127.0.0.1:{secured.port}/0")
 
 
 def test_a_stalled_server_is_unavailable_and_recovers(server: Redis) -> None:

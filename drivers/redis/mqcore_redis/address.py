@@ -61,9 +61,7 @@ def read(uri: str) -> Address:
         prefix=_prefix(parsed),
         allow_eviction=parsed.text("allow_eviction", "no", ("no", "yes")) == "yes",
         wait_replicas=wait_replicas,
-        wait_timeout=parsed.number("wait_timeout", 1, least=0.001, most=3600)
-        if wait_replicas
-        else 0,
+        wait_timeout=_wait_timeout(parsed, timeout) if wait_replicas else 0,
         sentinel=_sentinel(parsed) if kind == "sentinel" else {},
         options=options,
     )
@@ -77,6 +75,13 @@ def read(uri: str) -> Address:
         raise BadUri(f"{parsed}: write a '#' as %23")
     parsed.done()
     return address
+
+
+def _wait_timeout(uri: StoreUri, timeout: float) -> float:
+    wait = uri.number("wait_timeout", min(1, timeout / 2), least=0.001, most=3600)
+    if wait >= timeout:
+        raise BadUri(f"{uri}: wait_timeout must be less than timeout, which is {timeout:g}")
+    return wait
 
 
 def _decoded(text: str | None) -> str | None:
