@@ -122,7 +122,10 @@ class Store:
         with self._idle:
             self._closed = True
             self._idle.wait_for(lambda: self._calls == 0)
-        self._client.close()
+            # What knows a Cluster is large, so it is not kept as long as the handle.
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
 
     def _send(self, script: Script, rest: tuple[Argument, ...]) -> Any:
         try:
