@@ -13,28 +13,35 @@ BIN := $(VENV)/bin
 DECLARED := setup.cfg pyproject.toml README.md LICENSE
 SOURCES := $(shell find mqcore drivers -type f ! -name '*.pyc' ! -path '*/.*')
 
-.PHONY: run test bench wrk clean
+.PHONY: run test bench servers clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.run
 	@exec $(BIN)/mqcore serve $(ARGS)
 
-test: $(VENV)/.test wrk
+test: $(VENV)/.test servers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy mqcore drivers/*/mqcore_* examples/mqcore-lmdb/mqcore_lmdb tests bench/*.py
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)
 
-bench: $(VENV)/.test wrk
+bench: $(VENV)/.test servers
 	@$(BIN)/python bench/bundled.py $(ARGS)
 
-# The load generator. Without it, tests and figures that need it are left out, and say so.
-wrk:
-	@command -v wrk >/dev/null \
-		|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-			&& apt-get update && apt-get install --yes wrk; } \
-		|| echo "wrk is not installed (Debian, Ubuntu: apt-get install wrk):" \
-			"what needs it is left out" >&2
+# What tests and figures need besides Python: programs only. No package here starts a service, but
+# postgresql makes a database when it is installed, unless it is told not to.
+NO_CLUSTER := /etc/postgresql-common/createcluster.d/mqcore.conf
+servers:
+	@PATH="$$PATH:/usr/sbin:$$(echo /usr/lib/postgresql/*/bin | tr ' ' :)"; lacking=; \
+	need() { command -v $$1 >/dev/null || lacking="$$lacking $$2"; }; \
+	need wrk wrk; need postgres postgresql; need redis-cli redis-tools; \
+	need mariadbd mariadb-server-core; need mariadb mariadb-client-core; \
+	[ -z "$$lacking" ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+		&& mkdir -p $(dir $(NO_CLUSTER)) && trap 'rm -f $(NO_CLUSTER)' EXIT \
+		&& echo "create_main_cluster = false" > $(NO_CLUSTER) && apt-get update \
+		&& DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $$lacking; } \
+	|| echo "not installed (Debian, Ubuntu: apt-get install$$lacking):" \
+		"the tests and figures that need it are left out" >&2
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

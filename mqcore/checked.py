@@ -56,6 +56,23 @@ class _Queues(_Gate):
 
 class _Messages(_Gate):
     def post(self, queue: QueueRef, messages: Sequence[NewMessage]) -> Sequence[str | MQError]:
+        self._check(messages)
+        return cast(Sequence[str | MQError], self._inner.post(queue, messages))
+
+    def post_to_several(
+        self, posts: Sequence[tuple[QueueRef, Sequence[NewMessage]]]
+    ) -> Sequence[Sequence[str | MQError] | MQError]:
+        refused: dict[int, MQError] = {}
+        for position, (_, messages) in enumerate(posts):
+            try:
+                self._check(messages)
+            except MQError as error:
+                refused[position] = error
+        good = [post for position, post in enumerate(posts) if position not in refused]
+        results = iter(self._inner.post_to_several(good))
+        return [refused.get(position) or next(results) for position in range(len(posts))]
+
+    def _check(self, messages: Sequence[NewMessage]) -> None:
         most = self._limits.body
         for message in messages:
             if message.delay and Capability.DELAY not in self._capabilities:
@@ -63,7 +80,6 @@ class _Messages(_Gate):
             if most is not None and len(message.body) > most:
                 size = len(message.body)
                 raise TooLarge(f"a body has {size} bytes; this store takes at most {most}")
-        return cast(Sequence[str | MQError], self._inner.post(queue, messages))
 
 
 class CheckedDriver(Driver):

@@ -326,6 +326,8 @@ class _Messages(_Controller, MessageController):
                     box.add(_Row(number, new, new.ttl, now, now + new.ttl, visible_at))
             return [new.id for new in messages]
 
+    joins_posts = True
+
     def get_many(self, queue: QueueRef, ids: Sequence[str]) -> tuple[Message, ...]:
         with self._box(queue) as (box, _):
             if box is None:

@@ -6,9 +6,14 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from mqcore.conformance.ledger import MARK
+from mqcore.conformance.ledger import MARK, Ledger
 
-from .backends import MariaDB, Missing, PostgreSQL, Redis
+from .backends import MariaDB, Missing, PostgreSQL, Redis, RedisCluster, RedisSentinel
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Here, since what the suite registers in the processes of pytest-xdist cannot print.
+    Ledger.start(config)
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +32,18 @@ def mariadb() -> Iterator[MariaDB]:
 def redis_server() -> Iterator[Redis]:
     with Redis(os.environ.get("MQCORE_TEST_REDIS", ""), settings=("databases 4096",)) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def redis_cluster() -> Iterator[RedisCluster]:
+    with RedisCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def redis_sentinel() -> Iterator[RedisSentinel]:
+    with RedisSentinel() as watched:
+        yield watched
 
 
 @pytest.hookimpl(wrapper=True)

@@ -27,6 +27,7 @@ from mqcore.bench.table import as_text
 from mqcore.bench.unmerged import Hop, Unmerged
 from mqcore.contract import MQError, QueueNotFound, QueueRef
 from mqcore.transport.bridge import Bridge
+from mqcore.transport.merged import Merged
 
 from .test_cli import complaint, run
 
@@ -305,7 +306,8 @@ def test_unmerged_calls_are_single_and_raise_their_errors(kind: type[Bridge]) ->
 
     async def ask() -> list[int | BaseException]:
         bridge = kind(2)
-        asked = (bridge.merged("post", queue, many, one) for one in (1, 2, 3))
+        single = Merged(many)
+        asked = (bridge.merged(single, queue, one) for one in (1, 2, 3))
         answers = await asyncio.gather(*asked, return_exceptions=True)
         await bridge.close()
         return answers

@@ -59,6 +59,17 @@ def test_a_body_over_the_limit_is_refused_with_its_whole_batch(checked: CheckedD
     assert checked.queues.stats(QUEUE).total == 1
 
 
+def test_of_several_posts_those_that_go_too_far_are_refused(checked: CheckedDriver) -> None:
+    good = message()
+    large, delayed, stored = checked.messages.post_to_several(
+        [(QUEUE, [message(b"x" * 11)]), (QUEUE, [message(delay=1)]), (QUEUE, [good])]
+    )
+    assert isinstance(large, TooLarge)
+    assert isinstance(delayed, NotSupported)
+    assert stored == [good.id]
+    assert checked.queues.stats(QUEUE).total == 1
+
+
 @pytest.mark.parametrize("metadata", [{"k": "x" * 13}, {"k": "é" * 6 + "x", "": 0}])
 def test_metadata_over_the_limit_is_refused(
     checked: CheckedDriver, metadata: dict[str, object]
@@ -84,6 +95,7 @@ def test_everything_else_is_the_wrapped_driver(checked: CheckedDriver, inner: Me
     assert checked.capabilities == inner.capabilities
     assert checked.limits == inner.limits
     assert checked.local is True
+    assert checked.messages.joins_posts is True
     new = message()
     assert checked.messages.post(QUEUE, [new]) == [new.id]
     assert checked.messages.get(QUEUE, new.id) == inner.messages.get(QUEUE, new.id)

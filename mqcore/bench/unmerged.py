@@ -9,12 +9,13 @@ The second one stays the same whatever our bridge learns.
 import asyncio
 import contextvars
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from mqcore.contract import MQError, QueueRef
 from mqcore.transport.bridge import Bridge
+from mqcore.transport.merged import Merged
 
 from .variant import serve_with
 
@@ -27,14 +28,8 @@ T = TypeVar("T")
 class Unmerged(Bridge):
     """Gives each request a call of its own."""
 
-    async def merged(
-        self,
-        kind: str,
-        queue: QueueRef,
-        many: Callable[[QueueRef, Sequence[R]], Sequence[T | MQError]],
-        request: R,
-    ) -> T:
-        return _only(await self.run(queue.project, many, queue, [request]))
+    async def merged(self, kind: Merged[R, T], queue: QueueRef, request: R) -> T:
+        return _only(await self.run(queue.project, kind.many, queue, [request]))
 
 
 class Hop(Bridge):
@@ -44,16 +39,12 @@ class Hop(Bridge):
         super().__init__(threads, **options)
         self._pool = ThreadPoolExecutor(threads)
 
-    async def merged(
-        self,
-        kind: str,
-        queue: QueueRef,
-        many: Callable[[QueueRef, Sequence[R]], Sequence[T | MQError]],
-        request: R,
-    ) -> T:
+    async def merged(self, kind: Merged[R, T], queue: QueueRef, request: R) -> T:
         context = contextvars.copy_context()
         loop = asyncio.get_running_loop()
-        return _only(await loop.run_in_executor(self._pool, context.run, many, queue, [request]))
+        return _only(
+            await loop.run_in_executor(self._pool, context.run, kind.many, queue, [request])
+        )
 
     async def close(self) -> None:
         await super().close()

@@ -9,6 +9,7 @@ from ..contract import (
     Driver,
     Handle,
     MessageController,
+    MQError,
     NewMessage,
     NewSubscription,
     QueueController,
@@ -29,6 +30,14 @@ CONTROLLERS: dict[str, type] = {
     "subscriptions": SubscriptionController,
 }
 
+
+def _post_to_several(driver: Driver, queue: QueueRef) -> object:
+    (result,) = driver.messages.post_to_several([(queue, [NewMessage(new_id(), b"{}", 60)])])
+    if isinstance(result, MQError):
+        raise result
+    return result
+
+
 CALLS: dict[str, Call] = {
     "queues.create": lambda d, q: d.queues.create(QueueRef(q.project, "new"), {}),
     "queues.get": lambda d, q: d.queues.get(q),
@@ -42,6 +51,7 @@ CALLS: dict[str, Call] = {
     "queues.count": lambda d, q: d.queues.count(q.project),
     "queues.stats": lambda d, q: d.queues.stats(q),
     "messages.post": lambda d, q: d.messages.post(q, [NewMessage(new_id(), b"{}", 60)]),
+    "messages.post_to_several": _post_to_several,
     "messages.get": lambda d, q: d.messages.get(q, new_id()),
     "messages.get_many": lambda d, q: d.messages.get_many(q, [new_id()]),
     "messages.list": lambda d, q: d.messages.list(q),

@@ -3,7 +3,7 @@
 import pytest
 
 from ..contract import Capability, MQError, QueueNotFound, QueueRef
-from .suite import Suite, new_messages, without
+from .suite import Suite, new_messages, requires, without
 
 __all__ = ["TestPosting"]
 
@@ -73,6 +73,50 @@ class TestPosting(Suite):
         posted = self.post(2, client=client)
         assert self.listed() == posted
         assert self.listed(hide_client=client) == []
+
+    def test_several_posts_are_made_each_by_itself(self) -> None:
+        """B-040, B-076."""
+        other, missing = QueueRef(self.queue.project, "other"), QueueRef("missing", "queue")
+        self.driver.queues.create(other, {})
+        posts = [
+            (queue, new_messages(n))
+            for queue, n in ((self.queue, 2), (missing, 2), (other, 3), (self.queue, 2), (other, 0))
+        ]
+        results = self.driver.messages.post_to_several(posts)
+        first, refused, second, third, empty = results
+        assert isinstance(refused, QueueNotFound)
+        assert refused.queue == missing
+        assert self.driver.queues.exists(missing) is False
+        for result, (_, messages) in ((first, posts[0]), (second, posts[2]), (third, posts[3])):
+            assert not isinstance(result, MQError)
+            assert list(result) == [message.id for message in messages]
+        assert not isinstance(empty, MQError)
+        assert list(empty) == []
+        stored = [message.id for n in (0, 3) for message in posts[n][1]]
+        assert sorted(self.everything()) == sorted(stored)
+        assert sorted(self.everything(other)) == sorted(one.id for one in posts[2][1])
+        assert list(self.driver.messages.post_to_several([])) == []
+
+    def test_several_posts_may_be_repeated(self) -> None:
+        """B-040."""
+        other = QueueRef(self.queue.project, "other")
+        self.driver.queues.create(other, {})
+        posts = [(self.queue, new_messages(2)), (other, new_messages(2))]
+        first = self.driver.messages.post_to_several(posts)
+        again = self.open().messages.post_to_several([*posts, posts[0]])
+        assert list(map(list, again)) == list(map(list, [*first, first[0]]))  # type: ignore[arg-type]
+        assert len(self.everything()) == len(self.everything(other)) == 2
+
+    @requires(Capability.FIFO)
+    def test_several_posts_to_a_queue_are_accepted_in_order(self) -> None:
+        """B-078."""
+        other = QueueRef(self.queue.project, "other")
+        self.driver.queues.create(other, {})
+        posts = [((self.queue, other)[n % 2], new_messages(2)[::-1]) for n in range(20)]
+        self.driver.messages.post_to_several(posts)
+        for queue in (self.queue, other):
+            expected = [one.id for where, batch in posts if where == queue for one in batch]
+            assert self.listed(queue) == expected
 
     @without(Capability.ATOMIC_BATCH)
     def test_a_batch_says_for_each_message_whether_it_is_stored(self) -> None:

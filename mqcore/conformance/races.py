@@ -1,5 +1,6 @@
 """Several handles at once: whatever the interleaving, these hold."""
 
+import random
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -12,6 +13,7 @@ from ..contract import (
     Handle,
     MessageClaimed,
     MetadataConflict,
+    MQError,
     NewSubscription,
     NotFound,
     QueueNotFound,
@@ -49,6 +51,27 @@ class TestRaces(Suite):
         posted = self.post(200)
         taken = race(self.workers(8, self.claim_all))
         assert sorted(flat(taken)) == posted
+
+    def test_posts_to_several_queues_in_any_order_do_not_block_each_other(self) -> None:
+        """B-040."""
+        queues = [QueueRef(self.queue.project, f"queue-{n}") for n in range(4)]
+        for queue in queues:
+            self.driver.queues.create(queue, {})
+
+        def post(driver: Driver) -> dict[QueueRef, list[str]]:
+            stored: dict[QueueRef, list[str]] = {queue: [] for queue in queues}
+            for _ in range(10):
+                posts = [(queue, new_messages(2)) for queue in random.sample(queues, 3)]
+                for (queue, _), ids in zip(
+                    posts, driver.messages.post_to_several(posts), strict=True
+                ):
+                    assert not isinstance(ids, MQError)
+                    stored[queue] += ids  # type: ignore[arg-type]
+            return stored
+
+        stored = race(self.workers(4, post))
+        for queue in queues:
+            assert sorted(self.everything(queue)) == sorted(flat(one[queue] for one in stored))
 
     def test_racing_pops_never_share_a_message(self) -> None:
         """B-074."""

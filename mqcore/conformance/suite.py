@@ -36,7 +36,7 @@ __all__ = ["MISSING", "Suite", "at_limit", "race", "requires", "without"]
 T = TypeVar("T")
 Test = TypeVar("Test", bound=Callable[..., None])
 
-MISSING = new_id()
+MISSING = "0123456789abcdef" * 2
 """A well-formed id that nothing has."""
 
 LIMITS = {"body": "bodies", "metadata": "metadata"}

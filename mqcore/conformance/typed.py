@@ -56,7 +56,7 @@ NAMED_ERRORS: dict[str, Errors] = {
 }
 """What the contract names for a method; every other method raises only what all may raise."""
 
-BATCHES = {"messages.post", "messages.delete", "claims.claim"}
+BATCHES = {"messages.post", "messages.post_to_several", "messages.delete", "claims.claim"}
 
 
 def _answers() -> dict[str, Check]:
@@ -90,8 +90,8 @@ def _checked(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
             where, what = problem
             place = f"{name}, result{where}: " if where else f"{name} returned "
             raise ContractBroken("values", place + what)
-        if is_batch and len(args) > 1 and len(result) != len(args[1]):
-            many = f"{len(result)} results for {len(args[1])} items"
+        if is_batch and len(result) != len(args[-1]):
+            many = f"{len(result)} results for {len(args[-1])} items"
             raise ContractBroken("batches", f"{name} returned {many}")
         return result
 

@@ -28,6 +28,7 @@ Rules that hold for every method and are not repeated below:
 
 import abc
 from collections.abc import Sequence
+from typing import ClassVar
 
 from .errors import MessageNotFound, MQError, QueueNotFound, SubscriptionNotFound
 from .values import (
@@ -136,6 +137,26 @@ class MessageController(abc.ABC):
         A message whose id is already in the queue is not stored again, and its id is the
         result as if it had been: so a post may be repeated after its answer was lost.
         """
+
+    joins_posts: ClassVar[bool] = False
+    """True where `post_to_several` takes little longer than one post, and no queue can hold up
+    another. Core then merges posts to different queues, which it otherwise makes one by one."""
+
+    def post_to_several(
+        self, posts: Sequence[tuple[QueueRef, Sequence[NewMessage]]]
+    ) -> Sequence[Sequence[str | MQError] | MQError]:
+        """Make several posts; each result is what `post` would return or raise.
+
+        They do not touch each other: each is atomic, or not, by itself. Those to one queue are
+        accepted in order. Makes them one by one; override it where a store can do better.
+        """
+        results: list[Sequence[str | MQError] | MQError] = []
+        for queue, messages in posts:
+            try:
+                results.append(self.post(queue, messages))
+            except MQError as error:
+                results.append(error)
+        return results
 
     @abc.abstractmethod
     def get_many(self, queue: QueueRef, ids: Sequence[str]) -> tuple[Message, ...]:

@@ -59,6 +59,9 @@ class BulkDelete:
     claim_ids: Sequence[str] = ()
 
 
+Ids = tuple[str, ...]
+
+
 class Notifier(Protocol):
     """Told of what was stored. It must return at once and must not raise."""
 
@@ -80,7 +83,7 @@ class MessageService:
         self._queues = queues
         self._notifier = notifier
 
-    def post(self, queue: QueueRef, post: Post) -> tuple[str, ...]:
+    def post(self, queue: QueueRef, post: Post) -> Ids:
         """Store all messages of the request or none; return their ids in order.
 
         The queue is created when it is missing, after the request was found good. Raises
@@ -88,15 +91,39 @@ class MessageService:
         """
         return only(self.post_many(queue, [post]))
 
-    def post_many(
-        self, queue: QueueRef, posts: Sequence[Post]
-    ) -> Sequence[tuple[str, ...] | MQError]:
+    def post_many(self, queue: QueueRef, posts: Sequence[Post]) -> Sequence[Ids | MQError]:
         """Serve several requests in one call to the store, each with its own result or error."""
-        rules = self._queues.rules(queue)
-        prepared = [self._prepare(post, rules) for post in posts]
-        batch = [new for item in prepared if not isinstance(item, MQError) for new in item]
-        stored = iter(self._store(queue, batch) if batch else ())
-        results: list[tuple[str, ...] | MQError] = []
+        return only(self.post_to_several([(queue, posts)]))
+
+    @property
+    def joins_posts(self) -> bool:
+        """Whether posts to several queues are best made together."""
+        return self._driver.messages.joins_posts
+
+    def post_to_several(
+        self, posts: Sequence[tuple[QueueRef, Sequence[Post]]]
+    ) -> Sequence[Sequence[Ids | MQError] | MQError]:
+        """Serve requests for several queues; each queue has its results, or an error for all."""
+        prepared = [self._prepare_all(queue, requests) for queue, requests in posts]
+        batches = [
+            (queue, [new for item in items if not isinstance(item, MQError) for new in item])
+            for (queue, _), items in zip(posts, prepared, strict=True)
+        ]
+        stored = self._store(batches)
+        return [
+            outcome if isinstance(outcome, MQError) else self._results(queue, items, outcome)
+            for (queue, _), items, outcome in zip(posts, prepared, stored, strict=True)
+        ]
+
+    def _results(
+        self,
+        queue: QueueRef,
+        prepared: Sequence[Sequence[NewMessage] | MQError],
+        outcomes: Sequence[str | MQError],
+    ) -> Sequence[Ids | MQError]:
+        """What each request gets, of the outcomes for the messages of all of them."""
+        stored = iter(outcomes)
+        results: list[Ids | MQError] = []
         for item in prepared:
             if isinstance(item, MQError):
                 results.append(item)
@@ -112,6 +139,15 @@ class MessageService:
             if self._notifier:
                 self._notifier.posted(queue, item)
         return results
+
+    def _prepare_all(
+        self, queue: QueueRef, posts: Sequence[Post]
+    ) -> Sequence[Sequence[NewMessage] | MQError]:
+        try:
+            rules = self._queues.rules(queue)
+        except MQError as error:
+            return [error] * len(posts)
+        return [self._prepare(post, rules) for post in posts]
 
     def _prepare(self, post: Post, rules: QueueRules) -> list[NewMessage] | MQError:
         try:
@@ -143,15 +179,30 @@ class MessageService:
         checksum = _checksum(posting.body) if limits.enable_checksum else None
         return NewMessage(new_id(), posting.body, ttl, delay, client, checksum)
 
-    def _store(self, queue: QueueRef, batch: Sequence[NewMessage]) -> Sequence[str | MQError]:
+    def _store(
+        self, batches: Sequence[tuple[QueueRef, Sequence[NewMessage]]]
+    ) -> Sequence[Sequence[str | MQError] | MQError]:
+        """Post the batches, those that are not empty."""
+        full = [(queue, batch) for queue, batch in batches if batch]
+        answers = iter(self._driver.messages.post_to_several(full) if full else ())
+        stored: list[Sequence[str | MQError] | MQError] = []
+        for queue, batch in batches:
+            answer = next(answers) if batch else ()
+            if isinstance(answer, QueueNotFound):
+                answer = self._create_and_post(queue, batch)
+            stored.append(answer)
+        return stored
+
+    def _create_and_post(
+        self, queue: QueueRef, batch: Sequence[NewMessage]
+    ) -> Sequence[str | MQError] | MQError:
         try:
+            self._driver.queues.create(queue, {})
             return self._driver.messages.post(queue, batch)
         except QueueNotFound:
-            self._driver.queues.create(queue, {})
-        try:
-            return self._driver.messages.post(queue, batch)
-        except QueueNotFound as exc:
-            raise Unavailable(f"{queue} is being deleted; try again") from exc
+            return Unavailable(f"{queue} is being deleted; try again")
+        except MQError as error:
+            return error
 
     def get(self, queue: QueueRef, message_id: str) -> Message:
         """Raises MessageNotFound, for a missing queue too."""

@@ -1,20 +1,21 @@
 """From the event loop to the synchronous service and back.
 
 A few storage threads do the work. Requests of one kind for one queue are merged: while a call
-for them is in flight, those that arrive gather and go together in the next call. Nobody waits
-for company: a request that finds no call in flight goes at once (design.md, section 5).
+for them is in flight, those that arrive gather and go together in the next call. Where the store
+is good at it, a call also takes what waits for other queues. Nobody waits for company: a request
+that finds no call in flight and a thread that is free goes at once (design.md, section 5).
 """
 
 import asyncio
 import contextvars
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
-from mqcore.contract import Invalid, MQError, QueueRef
+from mqcore.contract import QueueRef
 
 from .errors import BUSY, RETRY_AFTER, Refusal
+from .merged import Merged, Waiting
 from .workers import Finish, Workers
 
 __all__ = ["Bridge"]
@@ -22,18 +23,6 @@ __all__ = ["Bridge"]
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
-
-MAX_MERGED = 256
-"""The most requests that one call takes, so that its batch stays short."""
-
-
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    """A request, the future of its answer, and the context that it came in (for logs)."""
-
-    request: Any
-    answer: "asyncio.Future[Any]"
-    context: contextvars.Context
 
 
 class Bridge:
@@ -49,7 +38,6 @@ class Bridge:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._workers = Workers(threads)
-        self._lanes: dict[Hashable, deque[_Waiting]] = {}
         self._max_waiting = max_waiting
         self._max_waiting_per_project = max_waiting_per_project
         self._waiting: Counter[str | None] = Counter()
@@ -80,28 +68,19 @@ class Bridge:
         finally:
             self._leave(project)
 
-    async def merged(
-        self,
-        kind: str,
-        queue: QueueRef,
-        many: Callable[[QueueRef, Sequence[R]], Sequence[T | MQError]],
-        request: R,
-    ) -> T:
-        """Serve the request by a call of `many` that it may share with others of its kind.
+    async def merged(self, kind: Merged[R, T], queue: QueueRef, request: R) -> T:
+        """Serve the request by a call that it may share with others of its kind.
 
-        `many` takes requests and gives one result per request; this one's is returned, or raised
-        when it is an MQError. When `many` raises, every request of that call does; but when it
-        refuses a batch as Invalid, each request is tried alone, so that a bad one fails alone.
-        Raises Refusal when too much waits.
+        Returns its result or raises its error; raises Refusal when too much waits.
         """
         answer: asyncio.Future[T] = self._loop.create_future()
-        waiting = _Waiting(request, answer, contextvars.copy_context())
+        waiting = Waiting(request, answer, contextvars.copy_context())
         self._enter(queue.project)
         try:
-            lane = self._lanes.get((kind, queue))
+            lane = kind.lanes.get(queue)
             if lane is None:
-                self._lanes[kind, queue] = deque((waiting,))
-                self._send((kind, queue), many)
+                kind.lanes[queue] = deque((waiting,))
+                self._send(kind, queue)
             else:
                 lane.append(waiting)
             return await answer
@@ -124,31 +103,36 @@ class Bridge:
         if not self._waiting[project]:
             del self._waiting[project]
 
-    def _send(self, key: tuple[str, QueueRef], many: Callable[..., Sequence[Any]]) -> None:
+    def _send(self, kind: Merged[Any, Any], queue: QueueRef) -> None:
         """Have what waits in the lane served by one call, and then what came meanwhile."""
-        lane = self._lanes[key]
-        batch: list[_Waiting] = []
 
         def job() -> Finish:
-            # What is in the call is decided now: the longer it waited, the more it serves.
-            while lane and len(batch) < MAX_MERGED:
-                batch.append(lane.popleft())
-            results = batch[0].context.run(_call, many, key[1], [one.request for one in batch])
+            batches = kind.take(queue)
+            if not batches:
+                return _nothing
+            results = batches[0][1][0].context.run(kind.serve, batches)
+            return lambda: self._finish(kind, batches, results)
 
-            def finish() -> None:
-                if lane:
-                    self._send(key, many)
+        kind.ready(queue)
+        self._workers.put(queue.project, job)
+
+    def _finish(
+        self,
+        kind: Merged[Any, Any],
+        batches: Sequence[tuple[QueueRef, list[Waiting]]],
+        results: Sequence[Sequence[Any]],
+    ) -> None:
+        for queue, _ in batches:
+            if kind.lanes[queue]:
+                self._send(kind, queue)
+            else:
+                del kind.lanes[queue]
+        for (_, batch), answers in zip(batches, results, strict=True):
+            for one, result in zip(batch, answers, strict=True):
+                if isinstance(result, BaseException):
+                    _fail(one.answer, result)
                 else:
-                    del self._lanes[key]
-                for one, result in zip(batch, results, strict=True):
-                    if isinstance(result, BaseException):
-                        _fail(one.answer, result)
-                    else:
-                        _answer(one.answer, result)
-
-            return finish
-
-        self._workers.put(key[1].project, job)
+                    _answer(one.answer, result)
 
     async def close(self) -> None:
         """Wait for what is in flight, then end the threads."""
@@ -161,17 +145,8 @@ def _busy(reason: str) -> Refusal:
     return Refusal(BUSY, f"{reason}; try again in a few seconds", {"Retry-After": RETRY_AFTER})
 
 
-def _call(
-    many: Callable[..., Sequence[Any]], queue: QueueRef, requests: Sequence[Any]
-) -> Sequence[Any]:
-    try:
-        return many(queue, requests)
-    except Invalid as error:
-        if len(requests) == 1:
-            return [error]
-        return [result for one in requests for result in _call(many, queue, [one])]
-    except BaseException as error:
-        return [error] * len(requests)
+def _nothing() -> None:
+    """For a job that another one has done."""
 
 
 def _answer(future: "asyncio.Future[T]", result: T) -> None:

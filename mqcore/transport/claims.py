@@ -11,6 +11,7 @@ from mqcore.service import NewClaim, Service
 from . import query
 from .body import SMALL_BODY, decode, read_body
 from .bridge import Bridge
+from .merged import Merged
 from .render import Renderer, queue_path, write
 from .request import Request, Resource
 
@@ -36,13 +37,14 @@ class Claims(Resource):
         self._claims = service.claims
         self._bridge = bridge
         self._render = Renderer(service)
+        self._claim = Merged(service.claims.claim_many)
 
     async def on_post(self, req: Request, resp: falcon.asgi.Response, queue: QueueRef) -> None:
         limit = query.integer(req, "limit")
         data = await read_body(req, SMALL_BODY, optional=True)
         lease = decode(_lease, data) if data else Lease()
         new = NewClaim(10 if limit is None else limit, lease.ttl, lease.grace)
-        claim = await self._bridge.merged("claim", queue, self._claims.claim_many, new)
+        claim = await self._bridge.merged(self._claim, queue, new)
         if claim and await req.exchange.client_left():
             # Nobody knows its id, so nobody could release it before its time.
             log.info("the client left before its claim was answered; released %s", claim.id)

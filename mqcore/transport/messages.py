@@ -13,6 +13,7 @@ from . import query
 from .body import decode, decode_document, read_body
 from .bridge import Bridge
 from .errors import BAD_CLAIM, INVALID_REQUEST, NOT_FOUND, Refusal
+from .merged import Merged
 from .render import Renderer, queue_path, write
 from .request import Request, Resource
 
@@ -62,12 +63,16 @@ class Messages(Resource):
         self._limits = service.limits
         self._bridge = bridge
         self._render = Renderer(service)
+        messages = service.messages
+        several = messages.post_to_several if messages.joins_posts else None
+        self._post = Merged(messages.post_many, several)
+        self._bulk_delete = Merged(messages.bulk_delete_many)
 
     async def on_post(self, req: Request, resp: falcon.asgi.Response, queue: QueueRef) -> None:
         limit = self._limits.max_messages_post_size
         data = await read_body(req, limit, too_long=INVALID_REQUEST)
         post = Post(_decode_posting(data), client=req.client, size=len(data))
-        ids = await self._bridge.merged("post", queue, self._messages.post_many, post)
+        ids = await self._bridge.merged(self._post, queue, post)
         path = f"{queue_path(queue)}/messages"
         write(resp, {"resources": [f"{path}/{message_id}" for message_id in ids]}, 201)
         named = ",".join(ids)
@@ -130,9 +135,7 @@ class Messages(Resource):
             await self._pop(resp, queue, pop, claim_ids)
             return
         try:
-            await self._bridge.merged(
-                "bulk delete", queue, self._messages.bulk_delete_many, BulkDelete(ids, claim_ids)
-            )
+            await self._bridge.merged(self._bulk_delete, queue, BulkDelete(ids, claim_ids))
         except ClaimNotFound as error:
             raise Refusal(BAD_CLAIM, str(error)) from None
         resp.status = 204
@@ -153,6 +156,7 @@ class MessageItem(Resource):
         self._messages = service.messages
         self._bridge = bridge
         self._render = Renderer(service)
+        self._delete = Merged(service.messages.delete_many)
 
     async def on_get(
         self, req: Request, resp: falcon.asgi.Response, queue: QueueRef, message_id: str
@@ -165,7 +169,7 @@ class MessageItem(Resource):
     ) -> None:
         handle = self._messages.handle(message_id, query.text(req, "claim_id"))
         try:
-            await self._bridge.merged("delete", queue, self._messages.delete_many, handle)
+            await self._bridge.merged(self._delete, queue, handle)
         except ClaimNotFound as error:
             raise Refusal(BAD_CLAIM, str(error)) from None
         resp.status = 204

@@ -11,6 +11,7 @@ from mqcore.service import Service
 
 from .bridge import Bridge
 from .errors import FORBIDDEN, Refusal
+from .merged import Merged
 from .render import write
 from .request import Request, Resource
 
@@ -26,10 +27,11 @@ class Ping(Resource):
     def __init__(self, service: Service, bridge: Bridge) -> None:
         self._service = service
         self._bridge = bridge
+        self._ask = Merged(self._ping)
 
     async def on_get(self, req: Request, resp: falcon.asgi.Response) -> None:
         try:
-            await self._bridge.merged("ping", NOWHERE, self._ping, None)
+            await self._bridge.merged(self._ask, NOWHERE, None)
         except MQError as error:
             log.warning("the storage does not answer a ping: %s", error)
             resp.status = 503

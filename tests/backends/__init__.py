@@ -8,5 +8,6 @@ from .base import Missing, Server
 from .mariadb import MariaDB
 from .postgresql import PostgreSQL
 from .redis import Redis
+from .redis_sets import RedisCluster, RedisSentinel
 
-__all__ = ["MariaDB", "Missing", "PostgreSQL", "Redis", "Server"]
+__all__ = ["MariaDB", "Missing", "PostgreSQL", "Redis", "RedisCluster", "RedisSentinel", "Server"]

@@ -79,7 +79,7 @@ class Server(abc.ABC):
         self._process: subprocess.Popen[bytes] | None = None
         if given:
             return
-        self.executable = self.tool(self.program)
+        self.executable = self.find_server()
         if version(self.executable) < self.oldest:
             oldest = ".".join(map(str, self.oldest))
             raise Missing(f"{self.kind} at {self.executable} is too old: {oldest} is needed")
@@ -178,9 +178,14 @@ class Server(abc.ABC):
             self.stop()
             shutil.rmtree(self.folder)
 
+    def find_server(self) -> Path:
+        return self.tool(self.program)
+
     def tool(self, program: str) -> Path:
         """A program of this server. Raises Missing."""
-        comes_with = f"{self.kind} needs: install {self.package}, or run `make servers` as root"
+        comes_with = (
+            f"{self.kind} needs: install {self.package}; Debian, Ubuntu: `make servers` as root"
+        )
         return find(program, comes_with, getattr(self, "executable", None))
 
     def run(self, program: str, *arguments: str, **secret: str) -> str:

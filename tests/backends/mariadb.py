@@ -13,7 +13,7 @@ class MariaDB(Server):
     kind = "MariaDB"
     program = "mariadbd"
     oldest = (10, 6)
-    package = "mariadb-server (10.6 or newer)"
+    package = "MariaDB (10.6 or newer) with its client"
 
     def prepare(self) -> None:
         self.run(
@@ -71,18 +71,23 @@ class MariaDB(Server):
 
     def fresh_database(self) -> str:
         name = f"mqcore_{secrets.token_hex(6)}"
-        at = urlsplit(self.uri)
-        self.run(
+        self.sql(f"CREATE DATABASE {name}")
+        return self._database(name)
+
+    def sql(self, statement: str, uri: str = "") -> str:
+        """What the client prints, without headings. Raises RuntimeError."""
+        at = urlsplit(uri or self.uri)
+        return self.run(
             "mariadb",
-            *("--no-defaults", "--protocol=tcp"),
+            *("--no-defaults", "--protocol=tcp", "--batch", "--skip-column-names"),
             f"--host={at.hostname}",
             f"--port={at.port or 3306}",
             f"--user={unquote(at.username or '')}",
+            f"--database={at.path.strip('/')}",
             *([f"--ssl-ca={self.ca}", "--ssl-verify-server-cert"] if self.tls else []),
-            f"--execute=CREATE DATABASE {name}",
+            f"--execute={statement}",
             MYSQL_PWD=unquote(at.password or ""),
-        )
-        return self._database(name)
+        ).strip()
 
     def _database(self, name: str) -> str:
         if self.given:

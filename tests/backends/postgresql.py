@@ -15,7 +15,7 @@ class PostgreSQL(Server):
     kind = "PostgreSQL"
     program = "postgres"
     oldest = (15, 0)
-    package = "postgresql (15 or newer)"
+    package = "PostgreSQL (15 or newer)"
     ends_at = signal.SIGINT
 
     def prepare(self) -> None:
@@ -40,7 +40,7 @@ class PostgreSQL(Server):
             "shared_buffers": "32MB",
         }
         if not self.fsync:
-            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+            settings |= {"fsync": "off", "full_page_writes": "off"}
         if self.tls:
             settings |= {
                 "ssl": "on",
@@ -64,9 +64,14 @@ class PostgreSQL(Server):
 
     def fresh_database(self) -> str:
         name = f"mqcore_{secrets.token_hex(6)}"
-        create = f"CREATE DATABASE {name}"
-        self.run("psql", "--no-psqlrc", "--quiet", f"--command={create}", f"--dbname={self.uri}")
+        self.sql(f"CREATE DATABASE {name}")
         return self._database(name)
+
+    def sql(self, statement: str, uri: str = "") -> str:
+        """What psql prints, without headings. Raises RuntimeError."""
+        options = ("--no-psqlrc", "--quiet", "--tuples-only", "--no-align")
+        at = f"--dbname={uri or self.uri}"
+        return self.run("psql", *options, f"--command={statement}", at).strip()
 
     def _database(self, name: str) -> str:
         if self.given:

@@ -1,8 +1,9 @@
 """One Redis server, with an append-only file or without."""
 
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from .base import HOST, Missing, Server
+from .base import HOST, Missing, Server, workspace
 
 
 class Redis(Server):
@@ -16,7 +17,7 @@ class Redis(Server):
     kind = "Redis"
     program = "redis-server"
     oldest = (6, 2)
-    package = "redis-server (6.2 or newer)"
+    package = "Redis (6.2 or newer)"
 
     def __init__(
         self,
@@ -32,6 +33,16 @@ class Redis(Server):
         self.secret = self.password if password else ""
         self._used = {0}
         super().__init__(given, fsync=fsync, tls=tls)
+
+    def find_server(self) -> Path:
+        """Debian's `redis-tools` calls the same program redis-check-rdb, and has no service."""
+        try:
+            return super().find_server()
+        except Missing:
+            alias = workspace() / self.program
+            if not alias.exists():
+                alias.symlink_to(self.tool("redis-check-rdb"))
+            return alias
 
     def prepare(self) -> None:
         lines = [

@@ -105,6 +105,26 @@ class EarlyNumber(memory._Messages):
         return [new.id for new in messages]
 
 
+Posts = Sequence[tuple[QueueRef, Sequence[NewMessage]]]
+Posted = Sequence[Sequence[str | MQError] | MQError]
+
+
+class OneFailsAll(memory._Messages):
+    """Posts to several queues are all refused where one is missing."""
+
+    def post_to_several(self, posts: Posts) -> Posted:
+        results = super().post_to_several(posts)
+        errors = [result for result in results if isinstance(result, MQError)]
+        return errors[:1] * len(posts) if errors else results
+
+
+class NewestPostFirst(memory._Messages):
+    """Posts to several queues are made in no order."""
+
+    def post_to_several(self, posts: Posts) -> Posted:
+        return super().post_to_several(posts[::-1])[::-1]
+
+
 class AnyClaimDeletes(memory._Messages):
     def _refusal(self, queue: QueueRef, box: memory._Box, handle: Handle) -> MQError | None:
         return None if handle.claim_ids else super()._refusal(queue, box, handle)
@@ -165,6 +185,8 @@ FAULTS = {
     "TenantLeak": "TestIsolation::test_a_message_cannot_be_read_or_deleted_from_elsewhere",
     "MarkerSkips": "TestListing::test_the_next_page_continues_after_the_marker",
     "EarlyNumber": "TestRaces::test_a_reader_that_pages_misses_no_racing_post",
+    "OneFailsAll": "TestPosting::test_several_posts_are_made_each_by_itself",
+    "NewestPostFirst": "TestPosting::test_several_posts_to_a_queue_are_accepted_in_order",
     "AnyClaimDeletes": (
         "TestDeleting::test_an_expired_claim_deletes_nothing_and_the_new_holder_keeps_the_message"
     ),

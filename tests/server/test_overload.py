@@ -1,13 +1,16 @@
 """More than the store can take, and clients that take without giving: others are still served."""
 
+import http.client
 import json
 import socket
 import sqlite3
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Self
 
 import httpx
 import psutil
@@ -80,6 +83,80 @@ def test_a_stalled_store_refuses_more_than_may_wait_and_loses_nothing(
     stored = [one.json()["messages"]["total"] for one in totals if one.status_code == 200]
     assert sum(stored) == 20
     server.post("recovered")
+
+
+class Posters:
+    """Clients that post again as soon as they have an answer, until they are told to stop."""
+
+    def __init__(self, port: int, clients: int, body: str) -> None:
+        self.statuses: Counter[int] = Counter()
+        self._port, self._content = port, posting(body)
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._post) for _ in range(clients)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _post(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        with closing(connection):
+            while not self._stop.is_set():
+                connection.request("POST", "/v2/queues/q/messages", self._content, HEADERS)
+                answer = connection.getresponse()
+                answer.read()
+                self.statuses[answer.status] += 1
+
+
+def test_ten_times_the_load_costs_no_memory_and_is_over_at_once(
+    start: StartServer, tmp_path: Path
+) -> None:
+    """The store takes a few posts each time that another program lets go of its lock."""
+    limits = {"MAX_WAITING": "8", "MAX_WAITING_PER_PROJECT": "8"}
+    server = start(env={f"MQCORE_DRIVERS_TRANSPORT_WSGI_{k}": v for k, v in limits.items()})
+    memory = psutil.Process(server.process.pid).memory_info
+    with Posters(server.port, 24, "x" * 50_000) as posters:
+
+        def offer(refused: int) -> int:
+            """Go on until so many more were refused; how much memory the server has then."""
+            enough = posters.statuses[503] + refused
+            while posters.statuses[503] < enough:
+                with stalled(tmp_path / "q.db"):
+                    until(lambda at=posters.statuses[503]: posters.statuses[503] > at + 160)  # type: ignore[misc]
+                until(lambda at=posters.statuses[201]: posters.statuses[201] > at)  # type: ignore[misc]
+            return int(memory().rss)
+
+        warm = offer(1000)
+        assert offer(4000) < warm + 20_000_000
+        refused, stored = posters.statuses[503], posters.statuses[201]
+        assert refused > 9 * stored
+    assert set(posters.statuses) == {201, 503}
+    server.http.timeout = httpx.Timeout(2)
+    server.post("recovered")
+    total = server.http.get("/queues/q/stats").json()["messages"]["total"]
+    assert total == posters.statuses[201] + 1
+
+
+def test_a_stall_far_longer_than_the_timeout_is_survived(
+    start: StartServer, tmp_path: Path
+) -> None:
+    uri = f"sqlite:///{tmp_path}/q.db?busy_timeout=0.1"
+    server = start("--uri", uri)
+    server.post("before")
+    with stalled(tmp_path / "q.db"), Posters(server.port, 8, "x") as posters:
+        for round_ in range(10):
+            until(lambda at=8 * round_: posters.statuses[503] > at)  # type: ignore[misc]
+            assert server.http.get("/queues/q/messages", headers=OTHER).status_code == 200
+    assert set(posters.statuses) == {503}
+    server.post("after")
+    assert [message["body"] for message in server.claim()] == ["before", "after"]
+    assert "Traceback" not in server.log()
 
 
 def test_slow_heads_and_bodies_do_not_hinder_others(start: StartServer) -> None:

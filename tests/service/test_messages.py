@@ -95,6 +95,23 @@ def test_merged_posts_fail_alone_and_keep_their_order(bench: Bench) -> None:
     assert [message.body for message in shown] == [b"4"]
 
 
+def test_requests_for_several_queues_are_served_each_by_its_rules(bench: Bench) -> None:
+    other = QueueRef("p", "other")
+    bench.service.queues.create(other, {"_default_message_ttl": 100, "_max_messages_post_size": 10})
+    first, second = bench.service.messages.post_to_several(
+        [
+            (bench.queue, [Post([Posting(b"1")]), Post([])]),
+            (other, [Post([Posting(b"2")]), Post([Posting(b'"123456789"')])]),
+        ]
+    )
+    assert not isinstance(first, MQError)
+    assert not isinstance(second, MQError)
+    assert [isinstance(each, MQError) for each in (*first, *second)] == [False, True, False, True]
+    for queue, body, ttl in ((bench.queue, b"1", 3600), (other, b"2", 100)):
+        (stored,) = bench.service.messages.list(queue).items
+        assert (stored.body, stored.ttl) == (body, ttl)
+
+
 def test_the_notifier_hears_of_what_was_stored_only(bench: Bench) -> None:
     bench.service.messages.post_many(
         bench.queue, [Post([Posting(b"1")]), Post([Posting(b"2", ttl=1)])]

@@ -144,6 +144,26 @@ def test_a_lone_caller_runs_its_job_in_its_own_thread(bench: Bench) -> None:
     assert bench.writer.run(lambda _work: threading.current_thread()) is threading.current_thread()
 
 
+def test_jobs_of_one_caller_share_a_commit_and_fail_alone(bench: Bench) -> None:
+    first, refused, second = bench.writer.run_all([insert(1), refuse, insert(2)])
+    assert (first, second) == (1, 2)
+    assert isinstance(refused, QueueNotFound)
+    assert bench.commits == 1
+    clash, third = bench.writer.run_all([insert(1), insert(3)])
+    assert isinstance(clash, Unavailable)
+    assert third == 3
+    assert bench.stored() == {1, 2, 3}
+    assert bench.writer.run_all([]) == []
+
+
+def test_jobs_of_one_caller_wait_for_those_before_them(bench: Bench) -> None:
+    futures = bench.gathered([insert(0), insert(1)])
+    several = bench.pool.submit(bench.writer.run_all, [insert(2), insert(3)])
+    assert several.result(10) == [2, 3]
+    assert futures[1].result(10) == 1
+    assert bench.stored() == {0, 1, 2, 3}
+
+
 def test_an_interrupted_job_is_undone_and_gives_its_turn_back(bench: Bench) -> None:
     def interrupt(work: Work) -> None:
         work.db.run(INSERT, {"queue_id": 99})

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable, Sequence
 import pytest
 
 from mqcore.contract import Invalid, MQError, QueueEmpty, QueueRef, Unavailable
-from mqcore.transport.bridge import MAX_MERGED, Bridge
+from mqcore.transport.bridge import Bridge
 from mqcore.transport.errors import Refusal
+from mqcore.transport.merged import MAX_MERGED, Merged
 
 Q = QueueRef("p", "q")
 
@@ -29,6 +30,7 @@ class Store:
     def __init__(self) -> None:
         self.batches: list[list[object]] = []
         self.gate = threading.Event()
+        self.kind = Merged(self.many)
 
     async def called(self) -> None:
         while not self.batches:
@@ -54,14 +56,14 @@ def test_a_lone_call_runs_on_another_thread_and_returns() -> None:
 def test_what_arrives_during_a_call_goes_together_in_order() -> None:
     async def test(bridge: Bridge) -> None:
         store = Store()
-        tasks = [asyncio.create_task(bridge.merged("x", Q, store.many, n)) for n in range(5)]
+        tasks = [asyncio.create_task(bridge.merged(store.kind, Q, n)) for n in range(5)]
         await store.called()
-        tasks += [asyncio.create_task(bridge.merged("x", Q, store.many, n)) for n in range(5, 8)]
+        tasks += [asyncio.create_task(bridge.merged(store.kind, Q, n)) for n in range(5, 8)]
         await asyncio.sleep(0)
         store.gate.set()
         assert await asyncio.gather(*tasks) == [f"{n}!" for n in range(8)]
         assert store.batches == [[0, 1, 2, 3, 4], [5, 6, 7]]
-        assert await bridge.merged("x", Q, store.many, 9) == "9!"
+        assert await bridge.merged(store.kind, Q, 9) == "9!"
 
     on_a_bridge(test)
 
@@ -70,10 +72,10 @@ def test_kinds_and_queues_do_not_wait_for_each_other() -> None:
     async def test(bridge: Bridge) -> None:
         blocked, free = Store(), Store()
         free.gate.set()
-        waiting = asyncio.create_task(bridge.merged("x", Q, blocked.many, 1))
+        waiting = asyncio.create_task(bridge.merged(blocked.kind, Q, 1))
         await asyncio.sleep(0)
-        assert await bridge.merged("y", Q, free.many, 2) == "2!"
-        assert await bridge.merged("x", QueueRef("p", "other"), free.many, 3) == "3!"
+        assert await bridge.merged(free.kind, Q, 2) == "2!"
+        assert await bridge.merged(free.kind, QueueRef("p", "other"), 3) == "3!"
         blocked.gate.set()
         assert await waiting == "1!"
 
@@ -84,8 +86,7 @@ def test_a_batch_is_bounded() -> None:
     async def test(bridge: Bridge) -> None:
         store = Store()
         tasks = [
-            asyncio.create_task(bridge.merged("x", Q, store.many, n))
-            for n in range(MAX_MERGED + 10)
+            asyncio.create_task(bridge.merged(store.kind, Q, n)) for n in range(MAX_MERGED + 10)
         ]
         store.gate.set()
         await asyncio.gather(*tasks)
@@ -97,7 +98,7 @@ def test_a_batch_is_bounded() -> None:
 def test_an_item_that_is_an_error_fails_alone() -> None:
     async def test(bridge: Bridge) -> None:
         store = Store()
-        tasks = [asyncio.create_task(bridge.merged("x", Q, store.many, n)) for n in (1, "bad", 3)]
+        tasks = [asyncio.create_task(bridge.merged(store.kind, Q, n)) for n in (1, "bad", 3)]
         await asyncio.sleep(0)
         store.gate.set()
         first, bad, third = await asyncio.gather(*tasks, return_exceptions=True)
@@ -117,11 +118,81 @@ def test_a_batch_that_is_refused_is_tried_one_by_one() -> None:
         return list(requests)
 
     async def test(bridge: Bridge) -> None:
-        tasks = [asyncio.create_task(bridge.merged("x", Q, many, n)) for n in (0, 1, "bad", 3)]
+        kind = Merged(many)
+        tasks = [asyncio.create_task(bridge.merged(kind, Q, n)) for n in (0, 1, "bad", 3)]
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert [isinstance(result, Invalid) for result in results] == [False, False, True, False]
 
     on_a_bridge(test)
+
+
+class SeveralQueues(Store):
+    """Takes batches for several queues; one for the queue `bad` is refused."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[list[tuple[str, list[object]]]] = []
+        self.kind = Merged(self.many, self.several)
+
+    def several(
+        self, posts: Sequence[tuple[QueueRef, Sequence[object]]]
+    ) -> list[Sequence[object | MQError] | MQError]:
+        self.calls.append([(queue.name, list(requests)) for queue, requests in posts])
+        return [
+            Invalid("too much together") if queue.name == "bad" else self.many(queue, requests)
+            for queue, requests in posts
+        ]
+
+
+def test_where_the_store_joins_queues_what_waits_for_others_goes_along() -> None:
+    async def test(bridge: Bridge) -> None:
+        store = SeveralQueues()
+        asked = [("q0", 0), ("q1", 1), ("q2", 2), ("q0", 3), ("bad", 4), ("bad", 5), ("q1", 6)]
+        tasks = [
+            asyncio.create_task(bridge.merged(store.kind, QueueRef("p", name), n))
+            for name, n in asked[:1]
+        ]
+        await store.called()
+        tasks += [
+            asyncio.create_task(bridge.merged(store.kind, QueueRef("p", name), n))
+            for name, n in asked[1:]
+        ]
+        await asyncio.sleep(0)
+        store.gate.set()
+        assert await asyncio.gather(*tasks) == [f"{n}!" for _, n in asked]
+        assert store.calls == [[("q1", [1, 6]), ("q2", [2]), ("bad", [4, 5])]]
+        # The batch that was refused was tried one by one; what came during q0's call waited.
+        assert store.batches == [[0], [1, 6], [2], [4], [5], [3]]
+
+    on_a_bridge(test, threads=1)
+
+
+def test_a_call_for_several_queues_is_bounded() -> None:
+    async def test(bridge: Bridge) -> None:
+        store = SeveralQueues()
+        store.gate.set()
+        names = [f"q{n % 3}" for n in range(MAX_MERGED + 90)]
+        tasks = [
+            asyncio.create_task(bridge.merged(store.kind, QueueRef("p", name), n))
+            for n, name in enumerate(names)
+        ]
+        assert await asyncio.gather(*tasks) == [f"{n}!" for n in range(len(names))]
+        assert [sum(len(batch) for _, batch in call) for call in store.calls] == [MAX_MERGED]
+
+    on_a_bridge(test, threads=1)
+
+
+def test_when_a_call_for_several_queues_raises_everybody_in_it_hears() -> None:
+    def several(_: object) -> list[Sequence[object | MQError] | MQError]:
+        raise Unavailable("gone")
+
+    async def test(bridge: Bridge) -> None:
+        kind = Merged(Store().many, several)
+        asked = (bridge.merged(kind, QueueRef("p", f"q{n}"), n) for n in range(3))
+        results = await asyncio.gather(*asked, return_exceptions=True)
+        assert all(isinstance(result, Unavailable) for result in results)
+
+    on_a_bridge(test, threads=1)
 
 
 def test_when_the_call_raises_everybody_in_it_hears() -> None:
@@ -129,7 +200,8 @@ def test_when_the_call_raises_everybody_in_it_hears() -> None:
         raise Unavailable("gone")
 
     async def test(bridge: Bridge) -> None:
-        tasks = [asyncio.create_task(bridge.merged("x", Q, many, n)) for n in range(3)]
+        kind = Merged(many)
+        tasks = [asyncio.create_task(bridge.merged(kind, Q, n)) for n in range(3)]
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(isinstance(result, Unavailable) for result in results)
 
@@ -139,7 +211,7 @@ def test_when_the_call_raises_everybody_in_it_hears() -> None:
 def test_one_who_left_does_not_hinder_the_others() -> None:
     async def test(bridge: Bridge) -> None:
         store = Store()
-        tasks = [asyncio.create_task(bridge.merged("x", Q, store.many, n)) for n in range(3)]
+        tasks = [asyncio.create_task(bridge.merged(store.kind, Q, n)) for n in range(3)]
         await asyncio.sleep(0)
         tasks[1].cancel()
         store.gate.set()
@@ -152,10 +224,10 @@ def test_one_who_left_does_not_hinder_the_others() -> None:
 def test_more_than_may_wait_is_refused_at_once_and_room_comes_back() -> None:
     async def test(bridge: Bridge) -> None:
         store = Store()
-        tasks = [asyncio.create_task(bridge.merged("x", Q, store.many, n)) for n in range(3)]
+        tasks = [asyncio.create_task(bridge.merged(store.kind, Q, n)) for n in range(3)]
         await asyncio.sleep(0)
         for refused in (
-            bridge.merged("x", Q, store.many, 9),
+            bridge.merged(store.kind, Q, 9),
             bridge.run("other", divmod, 7, 2),
         ):
             with pytest.raises(Refusal) as raised:
@@ -173,7 +245,7 @@ def test_more_than_may_wait_is_refused_at_once_and_room_comes_back() -> None:
 def test_a_project_with_much_waiting_leaves_room_for_others() -> None:
     async def test(bridge: Bridge) -> None:
         store = Store()
-        tasks = [asyncio.create_task(bridge.merged("x", Q, store.many, n)) for n in range(2)]
+        tasks = [asyncio.create_task(bridge.merged(store.kind, Q, n)) for n in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(Refusal, match="of this project"):
             await bridge.run(Q.project, divmod, 7, 2)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from heapq import merge
 from itertools import islice
 from typing import Any
@@ -59,9 +60,15 @@ class Messages(MessageController):
         self._store = store
 
     def post(self, queue: QueueRef, messages: Sequence[NewMessage]) -> Sequence[str | MQError]:
-        if messages:
-            self._store.write(lambda work: _post(work, queue, messages))
-        return [new.id for new in messages]
+        return self._store.write(partial(_post, queue=queue, messages=messages))
+
+    joins_posts = True
+
+    def post_to_several(
+        self, posts: Sequence[tuple[QueueRef, Sequence[NewMessage]]]
+    ) -> Sequence[Sequence[str | MQError] | MQError]:
+        jobs = [partial(_post, queue=queue, messages=messages) for queue, messages in posts]
+        return self._store.write_all(jobs)
 
     def get_many(self, queue: QueueRef, ids: Sequence[str]) -> tuple[Message, ...]:
         with self._store.reading() as session:
@@ -183,7 +190,9 @@ class _Listing:
         return Page(items, str(shown[-1].seq) if shown else None)
 
 
-def _post(work: Work, queue: QueueRef, messages: Sequence[NewMessage]) -> None:
+def _post(work: Work, queue: QueueRef, messages: Sequence[NewMessage]) -> list[str | MQError]:
+    if not messages:
+        return []
     queue_id, first = reserve(work, queue, len(messages))
     new_rows = [
         {
@@ -209,6 +218,7 @@ def _post(work: Work, queue: QueueRef, messages: Sequence[NewMessage]) -> None:
     ]
     if content:
         work.db.run_many(_INSERT_BODIES, content)
+    return [new.id for new in messages]
 
 
 def _delete(

@@ -1,8 +1,9 @@
 """One handle's connections to one database file."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import bindparam, select
@@ -52,7 +53,11 @@ class Store:
 
     def write(self, job: Job[T]) -> T:
         """Run the job in a transaction and return its result once that is on disk."""
-        return self._writer.run(lambda work: self._placed(job, work))
+        return self._writer.run(partial(self._placed, job))
+
+    def write_all(self, jobs: Sequence[Job[T]]) -> list[T | MQError]:
+        """Run several jobs, each as `write` does, and return what each returns or raises."""
+        return self._writer.run_all([partial(self._placed, job) for job in jobs])
 
     def close(self) -> None:
         self._closed = True

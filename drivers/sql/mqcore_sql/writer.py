@@ -8,7 +8,7 @@ serves many. A caller gets its answer after the commit, never before.
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -26,7 +26,7 @@ Job = Callable[[Work], T]
 because the jobs beside it are committed all the same. It may be run again after a rollback."""
 
 GROUP = 64
-"""The most jobs in one transaction."""
+"""The most jobs that the thread takes into one transaction."""
 
 
 class _Order:
@@ -67,7 +67,25 @@ class Writer:
 
     def run(self, job: Job[T]) -> T:
         """Run the job in a transaction and return what it returned, once that is committed."""
-        order = _Order(job)
+        result: T = self._hand_in([job])[0].outcome()
+        return result
+
+    def run_all(self, jobs: Sequence[Job[T]]) -> list[T | MQError]:
+        """Run the jobs, together where that can be; return what each returned or raised.
+
+        Raises what is not an MQError, and Unavailable, as each job by itself would.
+        """
+        outcomes: list[T | MQError] = []
+        for order in self._hand_in(jobs):
+            try:
+                outcomes.append(order.outcome())
+            except MQError as error:
+                outcomes.append(error)
+        return outcomes
+
+    def _hand_in(self, jobs: Sequence[Job[Any]]) -> list[_Order]:
+        """Have the jobs run: at once by the caller when nobody else is at it."""
+        orders = [_Order(job) for job in jobs]
         with self._changed:
             if self._closed:
                 raise Closed("this driver is closed; open another one")
@@ -75,11 +93,10 @@ class Writer:
             if at_once:
                 self._busy = True
             else:
-                self._orders.append(order)
+                self._orders.extend(orders)
         if at_once:
-            self._take_turn([order])
-        result: T = order.outcome()
-        return result
+            self._take_turn(orders)
+        return orders
 
     @property
     def waiting(self) -> int:
