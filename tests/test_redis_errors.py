@@ -68,7 +68,7 @@ def post_many(driver: RedisDriver, size: int) -> None:
         ("redis://host/0?ssl_ca_certs=x", "unknown option ssl_ca_certs"),
         ("unix://host/run/redis.sock", "write the path of the socket"),
         ("redis+sentinel://host", "name what Sentinel watches"),
-        ("redis+sentinel://host/mymaster?nodes=other", "nodes must be host:port"),
+        ("redis://host,other/0", "name one host only"),
         ("redis+cluster://host/1", "a cluster has one database only"),
         ("redis://host?wait_replicas=1&wait_timeout=9", "wait_timeout must be less than timeout"),
         ("redis+cluster://host?wait_replicas=1", "unknown option wait_replicas"),

@@ -14,7 +14,7 @@ from redis.crc import key_slot
 
 from mqcore.contract import Claim, ClaimRequest, Handle, NewMessage, QueueRef, Unavailable, new_id
 
-from .redis_cluster import redis_cluster
+from .backends import RedisCluster
 
 MOVED = 800
 """Slots; `redis-cli` takes the lowest ones of the node."""
@@ -64,32 +64,32 @@ class Load:
             persist(lambda: driver.messages.delete(queue, handles))
 
 
-def test_slots_move_in_the_middle_of_load() -> None:
+def test_slots_move_in_the_middle_of_load(redis_cluster: RedisCluster) -> None:
     queues = queues_in_moved_slots(6)
-    with redis_cluster() as cluster:
-        driver = open_driver(cluster.uri, clock=time.time)
-        for queue in queues:
-            driver.queues.create(queue, {})
-        load = Load(cluster.uri, queues)
-        threads = [threading.Thread(target=load.run) for _ in range(3)]
+    uri = redis_cluster.fresh_database()
+    driver = open_driver(uri, clock=time.time)
+    for queue in queues:
+        driver.queues.create(queue, {})
+    load = Load(uri, queues)
+    threads = [threading.Thread(target=load.run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        source, target = redis_cluster.nodes[:2]
+        source.run(
+            *("redis-cli", "--cluster", "reshard", f"127.0.0.1:{source.port}"),
+            *("--cluster-from", source.cli("cluster", "myid")),
+            *("--cluster-to", target.cli("cluster", "myid")),
+            *("--cluster-slots", str(MOVED), "--cluster-yes"),
+        )
+    finally:
+        load.over.set()
         for thread in threads:
-            thread.start()
-        try:
-            source, target = cluster.nodes[:2]
-            source.run(
-                *("redis-cli", "--cluster", "reshard", f"127.0.0.1:{source.port}"),
-                *("--cluster-from", source.cli("cluster", "myid")),
-                *("--cluster-to", target.cli("cluster", "myid")),
-                *("--cluster-slots", str(MOVED), "--cluster-yes"),
-            )
-        finally:
-            load.over.set()
-            for thread in threads:
-                thread.join()
-        for queue in queues:
-            assert len(set(load.handed_out[queue])) == len(load.handed_out[queue])
-            page = driver.messages.list(queue, limit=100_000, include_claimed=True)
-            there = {message.id for message in page.items}
-            assert set(load.posted[queue]) <= there | set(load.handed_out[queue])
-            assert driver.queues.stats(queue).total == len(there)
-        driver.close()
+            thread.join()
+    for queue in queues:
+        assert len(set(load.handed_out[queue])) == len(load.handed_out[queue])
+        page = driver.messages.list(queue, limit=100_000, include_claimed=True)
+        there = {message.id for message in page.items}
+        assert set(load.posted[queue]) <= there | set(load.handed_out[queue])
+        assert driver.queues.stats(queue).total == len(there)
+    driver.close()

@@ -2,52 +2,17 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import pytest
 from mqcore_redis.driver import RedisDriver, open_driver
 
 from mqcore.contract import Claim, ClaimRequest, Handle, NewMessage, QueueRef, Unavailable, new_id
 
-from .backends import Redis
+from .backends import RedisSentinel
 
 QUEUE = QueueRef("project", "queue")
 PATIENCE = 60.0
 """Seconds that a failover may take."""
-
-
-class Sentinel(Redis):
-    """One Sentinel, which decides alone."""
-
-    def __init__(self, primary: Redis) -> None:
-        super().__init__(
-            append_only=False,
-            settings=(
-                f"sentinel monitor mymaster 127.0.0.1 {primary.port} 1",
-                "sentinel down-after-milliseconds mymaster 500",
-                "sentinel failover-timeout mymaster 3000",
-            ),
-        )
-
-    def prepare(self) -> None:
-        lines = ["bind 127.0.0.1", f"dir {self.folder}", *self.settings]
-        self.write("redis.conf", "\n".join(lines).encode())
-
-    def command(self) -> list[str]:
-        return [*super().command(), "--sentinel"]
-
-
-@pytest.fixture
-def replicated() -> Iterator[tuple[Redis, Redis, Sentinel]]:
-    with Redis(append_only=False) as primary:
-        replica_of = (f"replicaof 127.0.0.1 {primary.port}",)
-        with (
-            Redis(append_only=False, settings=replica_of) as replica,
-            Sentinel(primary) as sentinel,
-        ):
-            wait_for(lambda: "state=online" in primary.cli("info", "replication"))
-            wait_for(lambda: "num-slaves\n1" in sentinel.cli("sentinel", "master", "mymaster"))
-            yield primary, replica, sentinel
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -57,11 +22,15 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_nothing_acknowledged_by_a_replica_is_lost_in_a_failover(
-    replicated: tuple[Redis, Redis, Sentinel],
-) -> None:
-    primary, replica, sentinel = replicated
-    uri = f"redis+sentinel://127.0.0.1:{sentinel.port}/mymaster?timeout=2&wait_replicas=1"
+def test_nothing_acknowledged_by_a_replica_is_lost_in_a_failover() -> None:
+    with RedisSentinel(fsync=False) as watched:
+        fail_over(watched)
+
+
+def fail_over(watched: RedisSentinel) -> None:
+    primary = watched.primary
+    (replica,) = (node for node in watched.data if node is not primary)
+    uri = f"{watched.fresh_database()}&timeout=2&wait_replicas=1"
     driver = open_driver(uri, clock=time.time)
     driver.queues.create(QUEUE, {})
     watcher = open_driver(uri.replace("&wait_replicas=1", ""), clock=time.time)

@@ -15,8 +15,8 @@ SCHEMES = ("redis", "rediss", "unix", "redis+unix", "redis+sentinel", "redis+clu
 class Address:
     """Where the store is and how to talk to it.
 
-    `options` are those of a connection, in redis-py's words. `nodes` are more hosts to ask, for
-    Sentinel and Cluster; `service` is Sentinel's name for the primary.
+    `options` are those of a connection, in redis-py's words. `nodes` are the hosts to ask, several
+    for Sentinel and Cluster; `service` is Sentinel's name for the primary.
     """
 
     place: str
@@ -106,15 +106,10 @@ def _sentinel(uri: StoreUri) -> dict[str, Any]:
 def _nodes(uri: StoreUri, kind: str) -> tuple[tuple[str, int], ...]:
     if kind == "unix":
         return ()
-    port = 26379 if kind == "sentinel" else 6379
-    nodes = [(uri.parts.hostname or "127.0.0.1", uri.parts.port or port)]
-    if kind in ("sentinel", "cluster"):
-        for text in filter(None, uri.text("nodes", "").split(",")):
-            host, colon, digits = text.rpartition(":")
-            if not (host and colon and digits.isdecimal() and 0 < int(digits) < 65536):
-                raise BadUri(f"{uri}: nodes must be host:port,host:port,..., not {text!r}")
-            nodes.append((host.strip("[]"), int(digits)))
-    return tuple(nodes)
+    several = kind in ("sentinel", "cluster")
+    hosts = uri.hosts() if several else ((uri.parts.hostname, uri.parts.port),)
+    usual = 26379 if kind == "sentinel" else 6379
+    return tuple((host or "127.0.0.1", port or usual) for host, port in hosts)
 
 
 def _service(uri: StoreUri) -> str:
