@@ -1,5 +1,7 @@
 """Making redis-py's client for an address."""
 
+from collections.abc import Hashable
+from functools import partial
 from typing import Any
 
 import redis
@@ -9,13 +11,15 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.retry import Retry
 
 from .address import Address
+from .shared import SharedClients
 
-__all__ = ["Client", "connect"]
+__all__ = ["Client", "connect", "disconnect"]
 
 Client = Any
 """A `redis.Redis` or `RedisCluster`; their annotations are too few for us."""
 
 _made: Any = redis
+_clusters = SharedClients()
 
 
 def connect(address: Address) -> Client:
@@ -27,7 +31,7 @@ def connect(address: Address) -> Client:
         "retry": Retry(NoBackoff(), 0),
     }
     if address.kind == "cluster":
-        return _cluster(address, options)
+        return _clusters.take(_key(address), partial(_cluster, address, options))
     if address.kind == "sentinel":
         return _by_sentinel(address, options)
     tls = options.pop("ssl", False)
@@ -38,6 +42,18 @@ def connect(address: Address) -> Client:
         kind = redis.SSLConnection if tls else redis.Connection
     pool = _made.BlockingConnectionPool(connection_class=kind, timeout=address.timeout, **options)
     return redis.Redis.from_pool(pool)
+
+
+def disconnect(client: Client, address: Address) -> None:
+    """Close what `connect` made; that of a Cluster when no other handle of this process uses it."""
+    if address.kind == "cluster":
+        _clusters.give_back(_key(address))
+    else:
+        client.close()
+
+
+def _key(address: Address) -> Hashable:
+    return address.nodes, address.pool_size, tuple(address.options.items())
 
 
 def _cluster(address: Address, options: dict[str, Any]) -> Client:

@@ -12,7 +12,7 @@ from mqcore.contract import Clock, Closed, QueueRef, Unavailable
 
 from . import server
 from .address import Address
-from .connect import Client, connect
+from .connect import Client, connect, disconnect
 from .errors import is_lost, is_script_missing, translated
 from .keys import Keys
 from .scripts import Script
@@ -55,7 +55,7 @@ class Store:
                 self.durable = server.inspect(self._client, address)
                 self.keys = Keys(address.prefix, server.layout(self._client, address))
             except BaseException:
-                self._client.close()
+                disconnect(self._client, address)
                 raise
 
     def moment(self) -> Moment:
@@ -122,10 +122,9 @@ class Store:
         with self._idle:
             self._closed = True
             self._idle.wait_for(lambda: self._calls == 0)
-            # What knows a Cluster is large, so it is not kept as long as the handle.
             client, self._client = self._client, None
         if client is not None:
-            client.close()
+            disconnect(client, self._address)
 
     def _send(self, script: Script, rest: tuple[Argument, ...]) -> Any:
         try:
