@@ -5,7 +5,7 @@ from mqcore.contract import Capability, Clock, Driver, QueueStats
 from .address import read
 from .claims import Claims
 from .collect import collect
-from .messages import Messages
+from .messages import JoinedMessages, Messages
 from .queues import Queues, volume
 from .store import Store
 from .subscriptions import Subscriptions
@@ -25,7 +25,7 @@ class RedisDriver(Driver):
         if store.durable:
             self.capabilities = self.capabilities | Capability.DURABLE
         self.queues = Queues(store)
-        self.messages = Messages(store)
+        self.messages = (JoinedMessages if store.is_one_server else Messages)(store)
         self.claims = Claims(store)
         self.subscriptions = Subscriptions(store)
 

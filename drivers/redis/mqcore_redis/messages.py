@@ -1,6 +1,7 @@
 """Messages in Redis."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from mqcore.contract import (
     ClaimNotFound,
@@ -18,10 +19,10 @@ from mqcore.contract import (
 )
 
 from .scripts import script
-from .store import Store
+from .store import Moment, Store
 from .values import to_id, to_message, to_text
 
-__all__ = ["Messages"]
+__all__ = ["JoinedMessages", "Messages"]
 
 _POST = script("queue", "runs", "append", "post")
 _GET = script("queue", "get")
@@ -41,20 +42,11 @@ class Messages(MessageController):
 
     def post(self, queue: QueueRef, messages: Sequence[NewMessage]) -> Sequence[str | MQError]:
         at = self._store.moment()
-        args: list[str | bytes | int] = [str(at)]
-        for new in messages:
-            args += (
-                to_id(new.id),
-                at.end(new.ttl),
-                new.ttl,
-                at.end(new.delay) if new.delay else "",
-                to_text(new.client),
-                to_text(new.checksum),
-                new.body,
-            )
-        if not self._store.on_queue(_POST, queue, *args, at=at):
-            raise QueueNotFound(queue)
-        return [new.id for new in messages]
+        answer = self._store.on_queue(_POST, queue, *_arguments(at, messages), at=at)
+        posted = _posted(queue, messages, answer)
+        if isinstance(posted, MQError):
+            raise posted
+        return posted
 
     def get_many(self, queue: QueueRef, ids: Sequence[str]) -> tuple[Message, ...]:
         wanted = dict.fromkeys(map(to_id, ids))
@@ -107,6 +99,47 @@ class Messages(MessageController):
 
     def purge(self, queue: QueueRef) -> None:
         self._store.on_queue(_PURGE, queue)
+
+
+class JoinedMessages(Messages):
+    """Those of one server, which takes posts to several queues in one round trip."""
+
+    joins_posts = True
+
+    def post_to_several(
+        self, posts: Sequence[tuple[QueueRef, Sequence[NewMessage]]]
+    ) -> Sequence[Sequence[str | MQError] | MQError]:
+        at = self._store.moment()
+        calls = [(queue, _arguments(at, messages)) for queue, messages in posts]
+        answers = self._store.on_queues(_POST, calls, at=at)
+        return [
+            _posted(queue, messages, answer)
+            for (queue, messages), answer in zip(posts, answers, strict=True)
+        ]
+
+
+def _arguments(at: Moment, messages: Sequence[NewMessage]) -> list[str | bytes | int]:
+    """Those of `post.lua`."""
+    args: list[str | bytes | int] = [str(at)]
+    for new in messages:
+        args += (
+            to_id(new.id),
+            at.end(new.ttl),
+            new.ttl,
+            at.end(new.delay) if new.delay else "",
+            to_text(new.client),
+            to_text(new.checksum),
+            new.body,
+        )
+    return args
+
+
+def _posted(
+    queue: QueueRef, messages: Sequence[NewMessage], answer: Any
+) -> Sequence[str | MQError] | MQError:
+    if isinstance(answer, MQError):
+        return answer
+    return [new.id for new in messages] if answer else QueueNotFound(queue)
 
 
 def _refusal(queue: QueueRef, handle: Handle, answer: int) -> MQError | None:
