@@ -1,12 +1,13 @@
 """What a Redis that cannot be used is called, and that it recovers without a restart."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import redis
 from mqcore_redis.driver import RedisDriver, open_driver
+from mqcore_redis.keys import Keys
 
 from mqcore.contract import (
     BadUri,
@@ -15,6 +16,7 @@ from mqcore.contract import (
     Handle,
     Misconfigured,
     NewMessage,
+    NewSubscription,
     QueueRef,
     Unavailable,
     new_id,
@@ -202,6 +204,39 @@ def test_a_key_of_another_type_is_named(server: Redis) -> None:
     other.set("taken:layout", "mine")
     with pytest.raises(Misconfigured, match="choose another"):
         opened(with_options(uri, prefix="taken"))
+
+
+KEYS = Keys("mqcore", 1)
+OF_SUBSCRIPTIONS = (KEYS.of(QUEUE).agenda, *KEYS.of(QUEUE).subscriptions)
+OF_QUEUE = (*OF_SUBSCRIPTIONS, *KEYS.of(QUEUE).queue, *KEYS.registers(QUEUE.project))
+
+
+def subscribe(driver: RedisDriver) -> None:
+    driver.subscriptions.create(QUEUE, NewSubscription(new_id(), "http://a", 60, {}))
+
+
+@pytest.mark.parametrize(
+    ("call", "key"),
+    [
+        *((lambda driver: driver.queues.create(QUEUE, {}), key) for key in OF_QUEUE),
+        *((lambda driver: driver.queues.delete(QUEUE), key) for key in OF_QUEUE),
+        *((subscribe, key) for key in OF_SUBSCRIPTIONS),
+    ],
+)
+def test_a_key_of_another_type_is_met_before_anything_is_written(
+    server: Redis, call: Callable[[RedisDriver], object], key: str
+) -> None:
+    server.cli("flushall")
+    driver = opened(server.uri)
+    other = redis.Redis.from_url(server.uri)
+    if key == KEYS.floor(0):
+        other.sadd(key, "mine")
+    else:
+        other.set(key, "mine")
+    with pytest.raises(Unavailable, match="other data under keys that are ours"):
+        call(driver)
+    assert sorted(other.keys()) == sorted([key.encode(), b"mqcore:layout"])
+    driver.close()
 
 
 def test_a_layout_of_tomorrow_is_refused(server: Redis) -> None:

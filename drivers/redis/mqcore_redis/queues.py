@@ -18,16 +18,16 @@ from mqcore.contract import (
     new_id,
 )
 
-from .scripts import script
+from .scripts import Script, script
 from .store import Store
 from .values import from_id, to_json, to_text
 
 __all__ = ["Queues", "volume"]
 
-_CREATE = script("create_queue")
+_CREATE = script("kinds", "create_queue")
 _SET = script("set_metadata")
 _LIST = script("list_queues")
-_DELETE = script("delete_queue")
+_DELETE = script("kinds", "delete_queue")
 _STATS = script("queue", "runs", "walk", "stats")
 _VOLUME = script("volume")
 
@@ -42,16 +42,9 @@ class Queues(QueueController):
         self._store = store
 
     def create(self, queue: QueueRef, metadata: Metadata) -> bool:
-        keys = self._store.keys.of(queue)
         # Milliseconds of the clock, so that a store restored from an old backup starts later too.
         least = int(self._store.moment().now * 1000)
-        return bool(
-            self._store.run(
-                _CREATE,
-                (keys.record, *self._store.keys.registers(queue.project)),
-                (keys.stem, queue.name, to_json(metadata), new_id(), least),
-            )
-        )
+        return bool(self._alter(_CREATE, queue, to_json(metadata), new_id(), least))
 
     def get(self, queue: QueueRef) -> Queue:
         found = self._store.command("HGET", self._store.keys.metadata(queue.project), queue.name)
@@ -76,13 +69,7 @@ class Queues(QueueController):
             raise MetadataConflict(queue)
 
     def delete(self, queue: QueueRef) -> None:
-        keys = self._store.keys.of(queue)
-        registers = self._store.keys.registers(queue.project)
-        self._store.run(
-            _DELETE,
-            (keys.agenda, *keys.queue, *keys.subscriptions, *registers),
-            (keys.stem, queue.name),
-        )
+        self._alter(_DELETE, queue)
 
     def list(
         self,
@@ -116,6 +103,16 @@ class Queues(QueueController):
             for message_id, posted_at in zip(ends[::2], ends[1::2], strict=True)
         ]
         return QueueStats(live - claimed, claimed, *marks)
+
+    def _alter(self, script: Script, queue: QueueRef, *args: str | int) -> Any:
+        """Run a script on all that there is of a queue."""
+        keys = self._store.keys.of(queue)
+        registers = self._store.keys.registers(queue.project)
+        return self._store.run(
+            script,
+            (keys.agenda, *keys.queue, *keys.subscriptions, *registers),
+            (keys.stem, queue.name, *args),
+        )
 
     def _walk(
         self, project: str | None, after: str, size: int, *, read: bool

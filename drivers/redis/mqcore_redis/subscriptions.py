@@ -21,7 +21,7 @@ from .values import to_json, to_text
 
 __all__ = ["Subscriptions"]
 
-_CREATE = script("subscriptions", "subscribe")
+_CREATE = script("subscriptions", "kinds", "subscribe")
 _GET = script("subscriptions", "get_subscription")
 _LIST = script("subscriptions", "list_subscriptions")
 _UPDATE = script("subscriptions", "update_subscription")

@@ -1,5 +1,7 @@
 -- ARGV: stem, name, metadata, version, least number. Returns whether this call created it.
-local queue, names, metadata, queues, floor = unpack(KEYS)
+local refused = foreign(OF_QUEUE)
+if refused then return refused end
+local queue, names, metadata, queues, floor = KEYS[2], unpack(KEYS, 19, 22)
 local stem, name, version = ARGV[1], ARGV[2], ARGV[4]
 if redis.call('EXISTS', queue) == 1 then
   return redis.call('HGET', metadata, name):sub(1, #version) == version and 1 or 0

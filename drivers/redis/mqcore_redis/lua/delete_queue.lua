@@ -1,4 +1,6 @@
 -- ARGV: stem, name. KEYS: those of the queue, of its subscriptions, and these four.
+local refused = foreign(OF_QUEUE)
+if refused then return refused end
 local names, metadata, queues, floor = unpack(KEYS, 19, 22)
 local last = tonumber(redis.call('HGET', KEYS[2], 'last') or 0)
 if last > tonumber(redis.call('GET', floor) or 0) then
