@@ -1,7 +1,6 @@
 """The distribution as its users get it: built, installed elsewhere, used elsewhere."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -111,12 +110,16 @@ def test_the_wheel_brings_only_our_names_and_all_files(wheel: Path, checkout: Pa
     assert sources - set(names) == set()
 
 
+def usable(listed: str) -> set[str]:
+    """The schemes that `mqcore drivers` finds usable: those that need no extra, without any."""
+    rows = [line.split() for line in listed.splitlines()]
+    return {row[0] for row in rows if row[1:2] == ["mqcore"] and row[3] == "ok"}
+
+
 def test_the_commands_work_away_from_the_checkout(installed: Path, tmp_path: Path) -> None:
     assert call(installed / "mqcore", "--version", cwd=tmp_path).startswith("mqcore ")
     listed = call(installed / "mqcore", "drivers", cwd=tmp_path)
-    assert re.search(r"^memory +mqcore .*ok", listed, re.MULTILINE)
-    assert listed.count("unusable") == 1
-    assert "pip install 'mqcore[postgresql]'" in listed
+    assert usable(listed) == {"memory", "sqlite"}
     assert "[storage]" in call(installed / "mqcore", "config", "sample", cwd=tmp_path)
 
 
@@ -161,7 +164,7 @@ def test_an_editable_install_works_alike(installed: Path, checkout: Path, tmp_pa
     )
     where = call(installed / "python", "-c", "import mqcore; print(mqcore.__file__)", cwd=tmp_path)
     assert where.strip() == str(checkout / "mqcore" / "__init__.py")
-    assert call(installed / "mqcore", "drivers", cwd=tmp_path).count("unusable") == 1
+    assert usable(call(installed / "mqcore", "drivers", cwd=tmp_path)) == {"memory", "sqlite"}
     done = call(installed / "python", "-c", ONE_MESSAGE, "memory://", cwd=tmp_path)
     assert done == "good memory\n"
     certify(installed, tmp_path, "--group", "claims")

@@ -5,9 +5,10 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
+import redis
 from sqlalchemy import Pool, event
 
-__all__ = ["SQLiteMeter", "python_calls"]
+__all__ = ["RedisMeter", "SQLiteMeter", "python_calls"]
 
 
 def python_calls(call: Callable[[], object]) -> int:
@@ -63,3 +64,39 @@ class SQLiteMeter:
     def _tick(self) -> int:
         self._ticks += 1
         return 0
+
+
+class RedisMeter:
+    """Counts the commands that Redis servers run, those in scripts too, and what they cost.
+
+    A command that walks is one command, so the processor time of the servers' main threads counts
+    as well, a unit for each tenth of a millisecond. Unlike time, it does not grow when others work.
+    """
+
+    def __init__(self, *uris: str) -> None:
+        self._clients = [redis.Redis.from_url(uri) for uri in uris]
+
+    def work(self, call: Callable[[], object]) -> int:
+        """Make the call; return what it took."""
+        commands = self._commands()
+        seconds = self._seconds()
+        call()
+        seconds = self._seconds() - seconds
+        return self._commands() - commands + int(seconds * 10_000)
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
+
+    def _commands(self) -> int:
+        return sum(
+            stats["calls"]
+            for client in self._clients
+            for name, stats in client.info("commandstats").items()
+            if name != "cmdstat_info"
+        )
+
+    def _seconds(self) -> float:
+        found = [client.info("cpu") for client in self._clients]
+        kinds = ("used_cpu_user_main_thread", "used_cpu_sys_main_thread")
+        return float(sum(cpu[kind] for cpu in found for kind in kinds))

@@ -1,0 +1,71 @@
+"""Making redis-py's client for an address."""
+
+from collections.abc import Hashable
+from functools import partial
+from typing import Any
+
+import redis
+import redis.sentinel
+from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode, RedisCluster
+from redis.retry import Retry
+
+from .address import Address
+from .shared import SharedClients
+
+__all__ = ["Client", "connect", "disconnect"]
+
+Client = Any
+"""A `redis.Redis` or `RedisCluster`; their annotations are too few for us."""
+
+_made: Any = redis
+_clusters = SharedClients()
+
+
+def connect(address: Address) -> Client:
+    """A client that repeats nothing by itself: `Store.run` knows what may be repeated."""
+    options: dict[str, Any] = {
+        **address.options,
+        "protocol": 2,
+        "max_connections": address.pool_size,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    if address.kind == "cluster":
+        return _clusters.take(_key(address), partial(_cluster, address, options))
+    if address.kind == "sentinel":
+        return _by_sentinel(address, options)
+    tls = options.pop("ssl", False)
+    if address.kind == "unix":
+        kind: Any = redis.UnixDomainSocketConnection
+    else:
+        options["host"], options["port"] = address.nodes[0]
+        kind = redis.SSLConnection if tls else redis.Connection
+    pool = _made.BlockingConnectionPool(connection_class=kind, timeout=address.timeout, **options)
+    return redis.Redis.from_pool(pool)
+
+
+def disconnect(client: Client, address: Address) -> None:
+    """Close what `connect` made; that of a Cluster when no other handle of this process uses it."""
+    if address.kind == "cluster":
+        _clusters.give_back(_key(address))
+    else:
+        client.close()
+
+
+def _key(address: Address) -> Hashable:
+    return address.nodes, address.pool_size, tuple(address.options.items())
+
+
+def _cluster(address: Address, options: dict[str, Any]) -> Client:
+    made: tuple[Any, Any] = RedisCluster, ClusterNode
+    cluster, node = made
+    nodes = [node(host, port) for host, port in address.nodes]
+    return cluster(startup_nodes=nodes, **options)
+
+
+def _by_sentinel(address: Address, options: dict[str, Any]) -> Client:
+    shared = ("socket_timeout", "socket_connect_timeout", "retry", "protocol")
+    asking = {**address.sentinel, **{name: options[name] for name in shared}}
+    sentinel = _made.sentinel.Sentinel(address.nodes, sentinel_kwargs=asking)
+    pool = _made.sentinel.SentinelConnectionPool(address.service, sentinel, **options)
+    return redis.Redis.from_pool(pool)

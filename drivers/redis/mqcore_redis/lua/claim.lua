@@ -1,0 +1,92 @@
+-- ARGV: now, then of each request: id, limit, end, ttl, grace, and of its dead letter the name or
+-- '', the most claims, the new ttl or '', the new end or ''; KEYS from 15 on are the queues of
+-- the dead letters, 14 for each name, in the order in which the names appear.
+-- Returns for each request the claim, 0 for none, or 1 when its dead-letter queue is missing.
+local MOST_MOVED = 1000
+
+local function in_queue(keys, stem, job)
+  local here = {AGENDA, QUEUE, STREAM, IDS, ENDS, RUNS, READY, HELD, DUE, LATER, CAME, LATE, CLAIMS, LEASES}
+  local home = STEM
+  STEM = stem
+  AGENDA, QUEUE, STREAM, IDS, ENDS, RUNS, READY, HELD, DUE, LATER, CAME, LATE, CLAIMS, LEASES = unpack(keys)
+  local result = job()
+  STEM = home
+  AGENDA, QUEUE, STREAM, IDS, ENDS, RUNS, READY, HELD, DUE, LATER, CAME, LATE, CLAIMS, LEASES = unpack(here)
+  return result
+end
+
+local requests, wanted, letters = {}, 0, {}
+for at = 4, #ARGV, 9 do
+  local r = {
+    id = ARGV[at], limit = tonumber(ARGV[at + 1]), ends = tonumber(ARGV[at + 2]),
+    ttl = tonumber(ARGV[at + 3]), grace = tonumber(ARGV[at + 4]), renewed = ARGV[3],
+    dead = ARGV[at + 5], most = tonumber(ARGV[at + 6]), dead_ttl = ARGV[at + 7],
+    dead_end = tonumber(ARGV[at + 8]),
+  }
+  if r.dead ~= '' and not letters[r.dead] then
+    local first = 15
+    for _ in pairs(letters) do first = first + 14 end
+    letters[r.dead] = {unpack(KEYS, first, first + 13)}
+  end
+  requests[#requests + 1] = r
+  wanted = wanted + r.limit
+end
+if call('EXISTS', QUEUE) == 0 then return {} end
+settle(math.max(STEP, wanted))
+
+-- What the request gets, and what it is to move instead.
+local function choose(r)
+  local chosen, doomed, after = {}, {}, 0
+  repeat
+    local lacking = r.limit - #chosen
+    local found = walk(CLAIMABLE, after, lacking, 1)
+    for n, s in ipairs(states(found)) do
+      local e = found[n]
+      after, e.state = e.seq, s
+      local spent = r.dead ~= '' and s.count >= r.most
+      local list = spent and doomed or chosen
+      list[#list + 1] = e
+    end
+  until #found < lacking or #chosen == r.limit or #doomed >= MOST_MOVED
+  return chosen, doomed
+end
+
+local function bury(r, doomed)
+  local moved, members = {}, {}
+  for n, e in ipairs(doomed) do members[n] = member(e.seq) end
+  local lives = all('ZMSCORE', ENDS, members)
+  for n, e in ipairs(doomed) do
+    moved[n] = {
+      id = e.id, posted = e.posted, client = e.client, sum = e.sum, body = e.body,
+      ttl = r.dead_ttl ~= '' and r.dead_ttl or e.state.ttl > 0 and text(e.state.ttl) or e.ttl,
+      ends = r.dead_end or tonumber(lives[n]),
+    }
+  end
+  local missing = in_queue(letters[r.dead], r.dead, function()
+    if call('EXISTS', QUEUE) == 0 then return true end
+    append(unknown(moved))
+  end)
+  if missing then return false end
+  remove(doomed)
+  return true
+end
+
+local results = {}
+for n, r in ipairs(requests) do
+  local known = live(r.id)
+  if known then
+    results[n] = show(known, holding(known))
+  else
+    local chosen, doomed = choose(r)
+    if #doomed > 0 and not bury(r, doomed) then
+      results[n] = 1
+    elseif #chosen == 0 then
+      results[n] = 0
+    else
+      take(chosen)
+      hold(r, chosen, 1)
+      results[n] = show(r, chosen)
+    end
+  end
+end
+return results

@@ -1,0 +1,56 @@
+-- Claims. A claim is its end, ttl, grace, when it was last renewed, and the numbers it was made on.
+local function live(id)
+  local raw = call('HGET', CLAIMS, id)
+  if not raw then return end
+  local claim = cmsgpack.unpack(raw)
+  if claim[1] > NOW then
+    return {id = id, ends = claim[1], ttl = claim[2], grace = claim[3], renewed = claim[4], seqs = claim[5]}
+  end
+end
+
+-- The messages that the claim still holds.
+local function holding(claim)
+  local members, found, held = {}, {}, {}
+  for at = 1, #claim.seqs, 6 do members[#members + 1] = claim.seqs:sub(at, at + 5) end
+  for n, score in ipairs(all('ZMSCORE', HELD, members)) do
+    if score and tonumber(score) > NOW then found[#found + 1] = read(number(members[n])) end
+  end
+  for n, s in ipairs(states(found)) do
+    if s.claim == claim.id then
+      found[n].state = s
+      held[#held + 1] = found[n]
+    end
+  end
+  return held
+end
+
+-- Put the messages, each with its `state`, under the claim; those that would die first live longer.
+local function hold(claim, entries, more)
+  local members, lives, held, ids, ends = {}, {}, {}, {}, {}
+  for n, e in ipairs(entries) do members[n] = member(e.seq) end
+  local life = claim.ends + claim.grace
+  for n, score in ipairs(all('ZMSCORE', ENDS, members)) do
+    local e, s = entries[n], entries[n].state
+    if tonumber(score) < claim.ends then
+      s.ttl = claim.ttl + claim.grace
+      ends[#ends + 1], ends[#ends + 2] = life, members[n]
+      widen(e.seq, e.seq, life)
+    end
+    s.count, s.lease, s.claim = s.count + more, claim.ends, claim.id
+    held[2 * n - 1], held[2 * n] = claim.ends, members[n]
+    ids[2 * n - 1], ids[2 * n] = e.id, packed(s)
+  end
+  all('ZADD', ENDS, ends)
+  all('ZADD', HELD, held)
+  all('HSET', IDS, ids)
+  local record = {claim.ends, claim.ttl, claim.grace, claim.renewed, table.concat(members)}
+  call('HSET', CLAIMS, claim.id, cmsgpack.pack(record))
+  call('ZADD', LEASES, claim.ends, claim.id)
+  call('ZADD', AGENDA, 'LT', claim.ends, STEM)
+end
+
+local function show(claim, entries)
+  local messages = {}
+  for n, e in ipairs(entries) do messages[n] = reply(e, e.state) end
+  return {text(claim.ttl), text(claim.grace), claim.renewed, messages}
+end

@@ -1,0 +1,1 @@
+call('UNLINK', unpack(KEYS, 3, 14))

@@ -1,0 +1,15 @@
+-- ARGV: claim id.
+local claim = live(ARGV[3])
+if not claim then return end
+local ids, ready, members = {}, {}, {}
+for n, e in ipairs(holding(claim)) do
+  e.state.lease, e.state.claim = 0, ''
+  members[n] = member(e.seq)
+  ids[2 * n - 1], ids[2 * n] = e.id, packed(e.state)
+  ready[2 * n - 1], ready[2 * n] = e.seq, members[n]
+end
+all('ZREM', HELD, members)
+all('HSET', IDS, ids)
+all('ZADD', READY, ready)
+call('HDEL', CLAIMS, claim.id)
+call('ZREM', LEASES, claim.id)

@@ -1,0 +1,8 @@
+-- ARGV: claim id, now, end, ttl, grace. Returns whether the claim lives.
+local claim = live(ARGV[3])
+if not claim then return 0 end
+local held = holding(claim)
+claim.renewed, claim.ends = ARGV[4], tonumber(ARGV[5])
+claim.ttl, claim.grace = tonumber(ARGV[6]), tonumber(ARGV[7])
+hold(claim, held, 0)
+return 1

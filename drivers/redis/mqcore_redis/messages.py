@@ -1,0 +1,153 @@
+"""Messages in Redis."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mqcore.contract import (
+    ClaimNotFound,
+    Handle,
+    Message,
+    MessageClaimed,
+    MessageController,
+    MessageNotClaimedBy,
+    MQError,
+    NewMessage,
+    Page,
+    QueueEmpty,
+    QueueNotFound,
+    QueueRef,
+)
+
+from .scripts import script
+from .store import Moment, Store
+from .values import to_id, to_message, to_text
+
+__all__ = ["JoinedMessages", "Messages"]
+
+_POST = script("queue", "runs", "append", "post")
+_GET = script("queue", "get")
+_LIST = script("queue", "runs", "walk", "list")
+_FIRST = script("queue", "runs", "walk", "first")
+_DELETE = script("queue", "lease", "delete")
+_POP = script("queue", "runs", "walk", "pop")
+_PURGE = script("queue", "purge")
+
+MARKER_DIGITS = 14
+"""The most digits of a message's number."""
+
+
+class Messages(MessageController):
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def post(self, queue: QueueRef, messages: Sequence[NewMessage]) -> Sequence[str | MQError]:
+        at = self._store.moment()
+        answer = self._store.on_queue(_POST, queue, *_arguments(at, messages), at=at)
+        posted = _posted(queue, messages, answer)
+        if isinstance(posted, MQError):
+            raise posted
+        return posted
+
+    def get_many(self, queue: QueueRef, ids: Sequence[str]) -> tuple[Message, ...]:
+        wanted = dict.fromkeys(map(to_id, ids))
+        return tuple(map(to_message, self._store.on_queue(_GET, queue, *wanted)))
+
+    def list(
+        self,
+        queue: QueueRef,
+        *,
+        marker: str | None = None,
+        limit: int = 10,
+        hide_client: str | None = None,
+        include_claimed: bool = False,
+        include_delayed: bool = False,
+    ) -> Page[Message]:
+        marker = marker or "0"
+        good = marker.isascii() and marker.isdigit() and len(marker) <= MARKER_DIGITS
+        hidden = [] if hide_client is None else [to_text(hide_client)]
+        after = marker if good else "9" * MARKER_DIGITS
+        states = (int(include_claimed), int(include_delayed))
+        last, found = self._store.on_queue(_LIST, queue, after, limit, *states, *hidden)
+        return Page(tuple(map(to_message, found)), last.decode() or None)
+
+    def first(self, queue: QueueRef, sort: int = 1) -> Message:
+        if sort not in (1, -1):
+            raise ValueError("sort is 1 for the oldest message or -1 for the newest")
+        for found in self._store.on_queue(_FIRST, queue, sort):
+            return to_message(found)
+        raise QueueEmpty(queue)
+
+    def delete(
+        self, queue: QueueRef, handles: Sequence[Handle], *, all_or_nothing: bool = False
+    ) -> Sequence[MQError | None]:
+        args: list[bytes | int] = [int(all_or_nothing)]
+        for handle in handles:
+            rights = map(to_id, handle.claim_ids)
+            args += (to_id(handle.id), int(handle.force), len(handle.claim_ids), *rights)
+        answers = self._store.on_queue(_DELETE, queue, *args)
+        errors = [
+            _refusal(queue, handle, answer) for handle, answer in zip(handles, answers, strict=True)
+        ]
+        for error in errors:
+            if error and all_or_nothing:
+                raise error
+        return errors
+
+    def pop(self, queue: QueueRef, limit: int) -> tuple[Message, ...]:
+        found = self._store.on_queue(_POP, queue, limit, repeat=False)
+        return tuple(map(to_message, found))
+
+    def purge(self, queue: QueueRef) -> None:
+        self._store.on_queue(_PURGE, queue)
+
+
+class JoinedMessages(Messages):
+    """Those of one server, which takes posts to several queues in one round trip."""
+
+    joins_posts = True
+
+    def post_to_several(
+        self, posts: Sequence[tuple[QueueRef, Sequence[NewMessage]]]
+    ) -> Sequence[Sequence[str | MQError] | MQError]:
+        at = self._store.moment()
+        calls = [(queue, _arguments(at, messages)) for queue, messages in posts]
+        answers = self._store.on_queues(_POST, calls, at=at)
+        return [
+            _posted(queue, messages, answer)
+            for (queue, messages), answer in zip(posts, answers, strict=True)
+        ]
+
+
+def _arguments(at: Moment, messages: Sequence[NewMessage]) -> list[str | bytes | int]:
+    """Those of `post.lua`."""
+    args: list[str | bytes | int] = [str(at)]
+    for new in messages:
+        args += (
+            to_id(new.id),
+            at.end(new.ttl),
+            new.ttl,
+            at.end(new.delay) if new.delay else "",
+            to_text(new.client),
+            to_text(new.checksum),
+            new.body,
+        )
+    return args
+
+
+def _posted(
+    queue: QueueRef, messages: Sequence[NewMessage], answer: Any
+) -> Sequence[str | MQError] | MQError:
+    if isinstance(answer, MQError):
+        return answer
+    return [new.id for new in messages] if answer else QueueNotFound(queue)
+
+
+def _refusal(queue: QueueRef, handle: Handle, answer: int) -> MQError | None:
+    """What `delete.lua` says, as an error."""
+    if answer == 0:
+        return None
+    if answer == 1:
+        return MessageClaimed(handle.id)
+    if answer == 2:
+        return ClaimNotFound(handle.claim_ids[0], queue)
+    return MessageNotClaimedBy(handle.id, handle.claim_ids[answer - 3])
