@@ -4,11 +4,11 @@ import argparse
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn, TextIO
 
 from .bench.plan import add_options, plan_of
-from .contract import Misconfigured, MQError
+from .contract import Misconfigured, MQError, Schema
 
 __all__ = ["main", "parse_address", "write_sample"]
 
@@ -99,6 +99,17 @@ def _parser() -> argparse.ArgumentParser:
     drivers.add_argument("--json", action="store_true", help="as a JSON object")
     drivers.set_defaults(run=_drivers)
 
+    schema = commands.add_parser("db", parents=[late], help="about the tables of a store")
+    steps = schema.add_subparsers(required=True, metavar="ACTION", parser_class=_Parser)
+    for action, run, words in (
+        ("upgrade", _db_upgrade, "bring the tables to this version; stop all servers first"),
+        ("version", _db_version, "say which version the tables are of"),
+    ):
+        step = steps.add_parser(action, parents=[late], help=words)
+        step.add_argument("uri", metavar="URI", nargs="?", help="else that of the configuration")
+        step.add_argument("--config-file", metavar="FILE", help="read the URI from this INI file")
+        step.set_defaults(run=run)
+
     suite = commands.add_parser(
         "conformance", parents=[late], help="test a storage driver and report what holds"
     )
@@ -138,6 +149,26 @@ def _serve(arguments: argparse.Namespace) -> int:
     from .server import serve
 
     return serve(settings)
+
+
+def _db_upgrade(arguments: argparse.Namespace) -> int:
+    return _about_schema(arguments, lambda schema, uri: schema.upgrade(uri))
+
+
+def _db_version(arguments: argparse.Namespace) -> int:
+    return _about_schema(arguments, lambda schema, uri: schema.version(uri))
+
+
+def _about_schema(arguments: argparse.Namespace, ask: Callable[[Schema, str], str]) -> int:
+    from .config import load_settings
+    from .contract import StoreUri
+    from .loader import schema_of
+
+    uri = load_settings(arguments.config_file, {"storage.uri": arguments.uri}).storage_uri
+    schema = schema_of(uri)
+    said = "no tables that would need an upgrade" if schema is None else ask(schema, uri)
+    sys.stdout.write(f"{StoreUri(uri)}: {said}\n")
+    return 0
 
 
 def parse_address(text: str) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from .contract import (
     Driver,
     Misconfigured,
     MQError,
+    Schema,
     StoreUri,
     Unavailable,
 )
@@ -29,10 +30,12 @@ __all__ = [
     "bare_opener",
     "installed_drivers",
     "open_store",
+    "schema_of",
     "without_secrets",
 ]
 
 NAMESPACE = "mqcore.drivers"
+SCHEMAS = "mqcore.schemas"
 SETTING = "[storage] uri"
 
 
@@ -105,6 +108,18 @@ def bare_opener(uri: str) -> Callable[[Clock], Driver]:
     return open_bare
 
 
+def schema_of(uri: str) -> Schema | None:
+    """What upgrades the store of the URI; None when there is nothing to upgrade.
+
+    Raises BadUri or Misconfigured.
+    """
+    owner = _find(_scheme(uri))
+    for entry in entry_points(group=SCHEMAS, name=owner.name):
+        if _owner(entry) == _owner(owner):
+            return typing.cast(Schema, _imported(entry))
+    return None
+
+
 def installed_drivers() -> list[DriverInfo]:
     """Every driver that is installed, by scheme, and what is wrong with it if anything is."""
     return [_inspect(e) for e in sorted(_installed(), key=lambda e: (e.name, e.value))]
@@ -141,13 +156,17 @@ def _find(scheme: str) -> EntryPoint:
 
 
 def _load(entry: EntryPoint) -> Callable[..., object]:
-    try:
-        plugin = _Manager(NAMESPACE, entry.name, conflict_resolver=error_on_conflict).driver
-    except Exception as exc:
-        raise _cannot_load(entry, exc) from exc
+    plugin = _imported(entry)
     if not callable(plugin):
         raise _broken(entry, f"{entry.value} is not callable")
     return plugin
+
+
+def _imported(entry: EntryPoint) -> object:
+    try:
+        return _Manager(entry.group, entry.name, conflict_resolver=error_on_conflict).driver
+    except Exception as exc:
+        raise _cannot_load(entry, exc) from exc
 
 
 def _cannot_load(entry: EntryPoint, exc: Exception) -> Misconfigured:

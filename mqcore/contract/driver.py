@@ -12,7 +12,7 @@ from .controllers import (
 )
 from .values import Clock, QueueStats
 
-__all__ = ["Driver", "OpenDriver"]
+__all__ = ["Driver", "OpenDriver", "Schema"]
 
 
 class Driver(abc.ABC):
@@ -73,3 +73,21 @@ class OpenDriver(Protocol):
     """
 
     def __call__(self, uri: str, *, clock: Clock) -> Driver: ...
+
+
+class Schema(Protocol):
+    """For the command `mqcore db`, when a store has tables that change between versions.
+
+    An object, for example a module, in the group `mqcore.schemas`, named after the URI scheme.
+    Errors are those of `OpenDriver`, and so is what `uri` may be used for. Opening refuses a
+    schema that it cannot work on with `Misconfigured`, or upgrades it by itself.
+    """
+
+    def upgrade(self, uri: str) -> str:
+        """Bring the schema to this version of the driver, whole or not at all; idempotent.
+
+        Several at once do it once. Returns what was done, in a few words for a person.
+        """
+
+    def version(self, uri: str) -> str:
+        """Say in a few words which schema is there. Changes nothing."""

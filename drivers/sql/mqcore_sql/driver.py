@@ -1,6 +1,7 @@
 """Opening `sqlite:///path` and the handle that it gives."""
 
 import os
+import time
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -14,16 +15,18 @@ from mqcore.contract import (
     StoreUri,
 )
 
+from . import migrate
 from .claims import Claims
 from .collect import collect
+from .errors import translated
 from .file import SqliteStore
 from .messages import Messages
 from .queues import Queues, volume
-from .sqlite import Settings
+from .sqlite import Settings, reader_engine
 from .store import Store
 from .subscriptions import Subscriptions
 
-__all__ = ["SqlDriver", "open_driver"]
+__all__ = ["SqlDriver", "open_driver", "upgrade", "version"]
 
 
 class SqlDriver(Driver):
@@ -66,14 +69,40 @@ def open_driver(uri: str, *, clock: Clock) -> SqlDriver:
     `synchronous`, `full` (the default) or `normal`, which is faster and may lose the last
     moments when the machine loses power.
     """
+    settings = _settings(uri)
+    _create(settings.path)
+    return SqlDriver(SqliteStore(settings, clock), durable=settings.synchronous == "FULL")
+
+
+def upgrade(uri: str) -> str:
+    """Open the file, which upgrades it. See `mqcore.contract.Schema`."""
+    found = _version(_settings(uri))
+    open_driver(uri, clock=time.time).close()
+    return migrate.upgraded(found)
+
+
+def version(uri: str) -> str:
+    """What the file has, which is not touched. See `mqcore.contract.Schema`."""
+    return migrate.describe(_version(_settings(uri)))
+
+
+def _version(settings: Settings) -> str | None:
+    if not settings.path.exists():
+        return None
+    engine = reader_engine(settings)
+    try:
+        with translated(settings.path, opening=True), engine.begin() as connection:
+            return migrate.find_version(connection, settings.path)
+    finally:
+        engine.dispose()
+
+
+def _settings(uri: str) -> Settings:
     parsed = StoreUri(uri)
     busy_timeout = parsed.number("busy_timeout", 5, least=0, most=3600)
     synchronous = parsed.text("synchronous", "full", ("full", "normal"))
     parsed.done()
-    path = _path(parsed)
-    _create(path)
-    settings = Settings(path, busy_timeout, synchronous.upper())
-    return SqlDriver(SqliteStore(settings, clock), durable=synchronous == "full")
+    return Settings(_path(parsed), busy_timeout, synchronous.upper())
 
 
 def _path(uri: StoreUri) -> Path:

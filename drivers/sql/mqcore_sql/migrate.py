@@ -1,10 +1,13 @@
-"""Bringing a database to the schema of this code, when it is opened."""
+"""Bringing a database to the schema of this code, when it is opened or on demand."""
 
 import random
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, StaticPool, create_engine, inspect, text
+from sqlalchemy.exc import DBAPIError
 
 from mqcore.contract import Misconfigured
 
@@ -13,7 +16,7 @@ from .schema import HEAD, VERSION_TABLE, counters
 from .server import Client
 from .sqlite import Settings, share
 
-__all__ = ["connect", "prepare"]
+__all__ = ["connect", "describe", "find_version", "prepare", "read_version", "upgraded"]
 
 
 def connect(engine: Engine, settings: Settings) -> Connection:
@@ -39,7 +42,7 @@ def _connect(engine: Engine, settings: Settings) -> Connection:
     connection = engine.connect()
     try:
         with connection.begin():
-            version = _version(connection, settings)
+            version = find_version(connection, settings.path)
             if version != HEAD:
                 _upgrade(connection, version, settings.path)
             # SQLite begins to write on a read-only file too, and refuses the first change only.
@@ -51,19 +54,36 @@ def _connect(engine: Engine, settings: Settings) -> Connection:
     return connection
 
 
-def _version(connection: Connection, settings: Settings) -> str | None:
-    """The schema's version; None for an empty database."""
+def find_version(connection: Connection, place: object) -> str | None:
+    """The schema's version; None for an empty database. Raises Misconfigured."""
     tables = set(inspect(connection).get_table_names())
     if not tables:
         return None
     if VERSION_TABLE not in tables:
         raise Misconfigured(
-            f"the database {settings.path} belongs to another program; name another file"
+            f"the database {place} belongs to another program; name another one in [storage] uri"
         )
-    found: str | None = connection.execute(
-        text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a constant of ours
-    ).scalar()
+    query = text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a constant of ours
+    found: str | None = connection.execute(query).scalar()
     return found
+
+
+def describe(version: str | None) -> str:
+    """What `mqcore db version` says of a schema."""
+    if version is None:
+        return "empty; the tables are made at the first start"
+    if version == HEAD:
+        return f"schema {HEAD}, the newest that this mqcore knows"
+    if version > HEAD:
+        return f"schema {version} of a newer mqcore; this one knows up to {HEAD}"
+    return f"schema {version}; this mqcore needs {HEAD}"
+
+
+def upgraded(version: str | None) -> str:
+    """What `mqcore db upgrade` says, given the version that it found."""
+    if version == HEAD:
+        return f"schema {HEAD} already, nothing to do"
+    return f"schema {HEAD} made" if version is None else f"upgraded from {version} to {HEAD}"
 
 
 def _upgrade(connection: Connection, version: str | None, place: object) -> None:
@@ -79,7 +99,7 @@ def _upgrade(connection: Connection, version: str | None, place: object) -> None
     if version is not None and version not in known:
         raise Misconfigured(
             f"the database {place} has the schema {version!r} of a newer mqcore, and this"
-            f" one knows up to {HEAD!r}; upgrade mqcore or name another file"
+            f" one knows up to {HEAD!r}; upgrade mqcore or name another database"
         )
     command.upgrade(config, "head")
 
@@ -88,36 +108,44 @@ LOCK = 0x6D71636F7265
 """Of several processes that open an empty database at once, one makes the tables."""
 
 
-def prepare(client: Client, connection: Any, *, upgrade: bool = False) -> None:
+def prepare(client: Client, connection: Any, *, upgrade: bool = False) -> str | None:
     """Make the tables where there are none; upgrade older ones on demand only.
 
-    Raises Misconfigured for tables that this code cannot work on.
+    All in one transaction of the connection, so that a process that dies leaves nothing half
+    done. Returns the version that was found. Raises Misconfigured for tables that this code
+    cannot work on.
     """
+    with _bound(client, connection) as bound:
+        bound.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+        version = find_version(bound, client.place)
+        if version is not None and version < HEAD and not upgrade:
+            raise Misconfigured(
+                f"the database {client.place} has the schema {version!r} and this mqcore needs"
+                f" {HEAD!r}; stop the servers on it and run: mqcore db upgrade"
+            )
+        if version != HEAD:
+            _upgrade(bound, version, client.place)
+    return version
+
+
+def read_version(client: Client, connection: Any) -> str | None:
+    """The version of the schema in the connection's database; None for an empty one."""
+    with _bound(client, connection) as bound:
+        return find_version(bound, client.place)
+
+
+@contextmanager
+def _bound(client: Client, connection: Any) -> Iterator[Connection]:
+    """The connection in a transaction, as SQLAlchemy's; the library's own errors come out."""
     engine = create_engine(
         client.dialect.name + "+" + client.dialect.driver + "://",
         creator=lambda: connection,
         poolclass=StaticPool,
         paramstyle="pyformat",
     )
-    cursor = connection.cursor()
-    cursor.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+    connection.autocommit = False
     try:
         with engine.connect() as bound, bound.begin():
-            _bring_up(bound, client.place, upgrade)
-    finally:
-        cursor.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
-
-
-def _bring_up(connection: Connection, place: str, upgrade: bool) -> None:
-    version = None
-    if VERSION_TABLE in inspect(connection).get_table_names():
-        query = text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - of ours
-        version = connection.execute(query).scalar()
-    if version == HEAD:
-        return
-    if version is not None and version < HEAD and not upgrade:
-        raise Misconfigured(
-            f"the database {place} has the schema {version!r} and this mqcore needs {HEAD!r};"
-            " stop the servers on it and run: mqcore db upgrade"
-        )
-    _upgrade(connection, version, place)
+            yield bound
+    except DBAPIError as error:
+        raise error.orig or error from error

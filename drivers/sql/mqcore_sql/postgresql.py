@@ -1,5 +1,7 @@
 """PostgreSQL, by way of psycopg 3."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote
 
@@ -20,11 +22,12 @@ from mqcore.contract import (
     Unavailable,
 )
 
+from . import migrate
 from .driver import SqlDriver
 from .migrate import prepare
 from .server import Client, ServerStore
 
-__all__ = ["open_driver"]
+__all__ = ["open_driver", "upgrade", "version"]
 
 TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 SETTINGS = (
@@ -166,15 +169,37 @@ def open_driver(uri: str, *, clock: Clock) -> SqlDriver:
     `sslcert`, `sslkey` as libpq has them.
     """
     client = _Postgresql(StoreUri(uri))
+    with _opening(client) as connection:
+        durable = _is_durable(connection)
+        prepare(client, connection)
+    return SqlDriver(ServerStore(client, clock), durable=durable)
+
+
+def upgrade(uri: str) -> str:
+    """Upgrade the tables, however long that takes. See `mqcore.contract.Schema`."""
+    client = _Postgresql(StoreUri(uri))
+    with _opening(client) as connection:
+        connection.patience = None
+        connection.execute("SET statement_timeout = 0")
+        return migrate.upgraded(prepare(client, connection, upgrade=True))
+
+
+def version(uri: str) -> str:
+    """What the tables are of. See `mqcore.contract.Schema`."""
+    client = _Postgresql(StoreUri(uri))
+    with _opening(client) as connection:
+        return migrate.describe(migrate.read_version(client, connection))
+
+
+@contextmanager
+def _opening(client: _Postgresql) -> Iterator[_Connection]:
     try:
         with client.connect() as connection:
-            durable = _is_durable(connection)
-            prepare(client, connection)
+            yield connection
     except MQError:
         raise
     except Exception as error:
         raise client.opening(error) from error
-    return SqlDriver(ServerStore(client, clock), durable=durable)
 
 
 def _is_durable(connection: psycopg.Connection[Any]) -> bool:

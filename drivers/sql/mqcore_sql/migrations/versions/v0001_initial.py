@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from mqcore_sql.schema import Bytes, Key, Long, Number
+from mqcore_sql.migrations.columns import Bytes, Key, Long, Number
 
 revision = "0001"
 down_revision = None
@@ -115,3 +115,18 @@ def upgrade() -> None:
     op.create_index("subscriptions_by_expiry", "subscriptions", ["expires_at"])
     counters = sa.table("counters", sa.column("name", sa.String), sa.column("value", sa.BigInteger))
     op.bulk_insert(counters, [{"name": "queue", "value": 0}, {"name": "floor", "value": 0}])
+
+
+def downgrade() -> None:
+    for table in (
+        "counters",
+        "queues",
+        "messages",
+        "bodies",
+        "claims",
+        "segments",
+        "tallies",
+        "graves",
+        "subscriptions",
+    ):
+        op.drop_table(table)

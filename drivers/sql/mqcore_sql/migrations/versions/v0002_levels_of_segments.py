@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from mqcore_sql.schema import Long, Number
+from mqcore_sql.migrations.columns import Long, Number
 
 revision = "0002"
 down_revision = "0001"
@@ -11,6 +11,8 @@ down_revision = "0001"
 
 SMALLEST_IN_OLD = 16
 OLD_IN_LARGER = {1: 1, 2: 16, 3: 256}
+AS_IN_OLD = 1
+"""The level whose runs are as long as the old ones."""
 
 
 def upgrade() -> None:
@@ -45,3 +47,24 @@ def upgrade() -> None:
         )
     op.drop_table("segments_0001")
     op.create_index("segments_by_expiry", "segments", ["level", "min_expires_at"])
+
+
+def downgrade() -> None:
+    op.drop_index("segments_by_expiry", "segments")
+    op.rename_table("segments", "segments_0002")
+    op.create_table(
+        "segments",
+        sa.Column("queue_id", Number, primary_key=True, autoincrement=False),
+        sa.Column("segment", Number, primary_key=True, autoincrement=False),
+        sa.Column("min_expires_at", Number, nullable=False),
+        sa.Column("max_expires_at", Number, nullable=False),
+        sa.Column("client", Long),
+        sqlite_with_rowid=False,
+    )
+    op.execute(
+        "INSERT INTO segments"  # noqa: S608 - a number of ours
+        " SELECT queue_id, segment, min_expires_at, max_expires_at, client FROM segments_0002"
+        f" WHERE level = {AS_IN_OLD}"
+    )
+    op.drop_table("segments_0002")
+    op.create_index("segments_by_expiry", "segments", ["min_expires_at"])
