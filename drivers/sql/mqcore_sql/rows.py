@@ -21,7 +21,7 @@ from sqlalchemy import (
 from mqcore.contract import Message
 
 from . import dialect, tally
-from .schema import CLAIMED, FREE, bodies, messages
+from .schema import CLAIMED, FREE, bodies, claims, messages
 from .segments import next_run
 from .session import Session, Work
 from .statements import Statement
@@ -109,7 +109,7 @@ _due = (
     messages.c.visible_at <= bindparam("now"),
 )
 _due_seqs = (
-    select(messages.c.seq)
+    select(messages.c.seq, messages.c.claim_id)
     .where(*_due)
     .order_by(messages.c.visible_at, messages.c.seq)
     .limit(_limit)
@@ -119,6 +119,14 @@ _DUE_UNLOCKED = Statement(_due_seqs.with_for_update(skip_locked=True))
 _DUE_LOCKED = Statement(_due_seqs.with_for_update())
 _FREE = Statement(
     messages.update().where(_queue, _seqs).values(state=FREE, visible_at=0, claim_id=None)
+)
+
+_END = Statement(
+    claims.delete().where(
+        claims.c.queue_id == bindparam("q"),
+        claims.c.id.in_(_texts),
+        claims.c.ends_at <= bindparam("now"),
+    )
 )
 
 _INSERT = Statement(dialect.insert_new(messages, ["queue_id", "id"]))
@@ -267,13 +275,16 @@ def is_due(session: Session, queue_id: int) -> bool:
 def promote(work: Work, queue_id: int, limit: int, *, wait: bool = False) -> bool:
     """Store as free up to `limit` messages that came back; whether there may be more of them.
 
-    Those that other transactions have locked are passed over, or waited for.
+    Those that other transactions have locked are passed over, or waited for. The claims that
+    held them are removed: nobody whose clock is behind can renew one then.
     """
     due = {"q": queue_id, "now": work.second, "limit": limit}
-    seqs = work.db.column(_DUE_LOCKED if wait else _DUE_UNLOCKED, due)
-    for some in chunks(seqs):
+    found = work.db.all(_DUE_LOCKED if wait else _DUE_UNLOCKED, due)
+    for some in chunks({row.claim_id for row in found} - {None}):
+        work.db.run(_END, {"q": queue_id, "ids": some, "now": work.second})
+    for some in chunks([row.seq for row in found]):
         work.db.run(_FREE, {"q": queue_id, "seqs": some})
-    return len(seqs) == limit
+    return len(found) == limit
 
 
 def append(work: Work, queue_id: int, new: Sequence[Mapping[str, Any]]) -> set[int]:

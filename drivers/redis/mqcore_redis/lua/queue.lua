@@ -96,10 +96,21 @@ local function replies(entries)
   return found
 end
 
+-- Forget claims that are over, up to `room`; return a time until which none is left.
+-- A claim goes before its messages come back: nobody whose clock is behind can renew it then.
+local function forget(room)
+  local ended = call('ZRANGEBYSCORE', LEASES, '-inf', NOW, 'WITHSCORES', 'LIMIT', 0, room)
+  local ids = {}
+  for n = 1, #ended, 2 do ids[#ids + 1] = ended[n] end
+  all('HDEL', CLAIMS, ids)
+  all('ZREM', LEASES, ids)
+  return #ids < room and NOW or tonumber(ended[#ended]) - 1
+end
+
 -- Let messages come back whose delay or claim is over, up to `room` of each.
 local function settle(room)
   local over = call('ZRANGEBYSCORE', DUE, '-inf', NOW, 'LIMIT', 0, room)
-  local ended = call('ZRANGEBYSCORE', HELD, '-inf', NOW, 'LIMIT', 0, room)
+  local ended = call('ZRANGEBYSCORE', HELD, '-inf', text(forget(room)), 'LIMIT', 0, room)
   for n, some in ipairs({over, ended}) do
     local args = {}
     for _, each in ipairs(some) do

@@ -1,0 +1,71 @@
+"""Nodes whose clocks differ, on one store: what one has seen end does not come back for another."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mqcore.conformance import Clock
+from mqcore.contract import (
+    Claim,
+    ClaimNotFound,
+    ClaimRequest,
+    Driver,
+    NewMessage,
+    QueueRef,
+    new_id,
+)
+from mqcore.loader import bare_opener
+
+from .backends import PostgreSQL, Redis
+
+QUEUE = QueueRef("project", "queue")
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql", "redis"])
+def uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "memory":
+        return f"memory://{new_id()}"
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/queues.db"
+    name = "postgresql" if request.param == "postgresql" else "redis_server"
+    server: PostgreSQL | Redis = request.getfixturevalue(name)
+    return server.fresh_database()
+
+
+@pytest.fixture
+def nodes(uri: str) -> Iterator[tuple[Driver, Driver]]:
+    """The clock of the second is five seconds behind."""
+    ahead, behind = Clock(1_700_000_005.0), Clock(1_700_000_000.0)
+    one, other = bare_opener(uri)(ahead), bare_opener(uri)(behind)
+    one.queues.create(QUEUE, {})
+    yield one, other
+    one.close()
+    other.close()
+
+
+def claim(driver: Driver, ttl: int) -> Claim:
+    (made,) = driver.claims.claim(QUEUE, [ClaimRequest(new_id(), 10, ttl, 0)])
+    assert isinstance(made, Claim)
+    return made
+
+
+@pytest.mark.parametrize("take", ["claim", "pop", "list"])
+def test_a_claim_that_one_node_saw_end_is_not_renewed_by_another(
+    nodes: tuple[Driver, Driver], take: str
+) -> None:
+    ahead, behind = nodes
+    behind.messages.post(QUEUE, [NewMessage(new_id(), b"1", 600) for _ in range(2)])
+    old = claim(behind, 3)
+    if take == "claim":
+        claim(ahead, 60)
+    elif take == "pop":
+        assert len(ahead.messages.pop(QUEUE, 10)) == 2
+    else:
+        assert len(ahead.messages.list(QUEUE).items) == 2
+    with pytest.raises(ClaimNotFound):
+        behind.claims.renew(QUEUE, old.id, ttl=60, grace=0)
+    with pytest.raises(ClaimNotFound):
+        behind.claims.get(QUEUE, old.id)
+    behind.claims.release(QUEUE, old.id)
+    assert not ahead.queues.stats(QUEUE).claimed or take == "claim"
