@@ -39,6 +39,10 @@ MARGIN = 1.0
 """Seconds that the server has beyond the timeout to say that a statement timed out."""
 
 
+TO_OPEN = 60
+"""Seconds that each step of opening may take, once there is a connection."""
+
+
 class _Connection(psycopg.Connection[Any]):
     """Gives up on a server that says nothing at all."""
 
@@ -195,6 +199,9 @@ def version(uri: str) -> str:
 def _opening(client: _Postgresql) -> Iterator[_Connection]:
     try:
         with client.connect() as connection:
+            # Making tables, or waiting until another process has, takes longer than a call may.
+            connection.patience = TO_OPEN + MARGIN
+            connection.execute(f"SET statement_timeout = {TO_OPEN * 1000}")
             yield connection
     except MQError:
         raise
