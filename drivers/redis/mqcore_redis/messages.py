@@ -65,10 +65,18 @@ class Messages(MessageController):
         marker = marker or "0"
         good = marker.isascii() and marker.isdigit() and len(marker) <= MARKER_DIGITS
         hidden = [] if hide_client is None else [to_text(hide_client)]
-        after = marker if good else "9" * MARKER_DIGITS
+        after = (marker if good else "9" * MARKER_DIGITS).encode()
         states = (int(include_claimed), int(include_delayed))
-        last, found = self._store.on_queue(_LIST, queue, after, limit, *states, *hidden)
-        return Page(tuple(map(to_message, found)), last.decode() or None)
+        last = b""
+        items: list[Message] = []
+        while after:
+            lacking = limit - len(items)
+            place, after, found = self._store.on_queue(
+                _LIST, queue, after, lacking, *states, *hidden
+            )
+            items += map(to_message, found)
+            last = place or last
+        return Page(tuple(items), last.decode() or None)
 
     def first(self, queue: QueueRef, sort: int = 1) -> Message:
         if sort not in (1, -1):

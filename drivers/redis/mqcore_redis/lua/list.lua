@@ -1,4 +1,6 @@
--- ARGV: marker, limit, claimed too, delayed too, and the client to leave out if any.
+-- ARGV: marker, limit, claimed too, delayed too, and the client to leave out if any. Returns the
+-- marker of the page or '', the number after which to go on if the page is to be continued, or '',
+-- and the messages.
 local limit = tonumber(ARGV[4])
 settle(math.max(STEP, limit))
 local sources = CLAIMABLE
@@ -7,6 +9,6 @@ if ARGV[5] == '1' then
 elseif ARGV[6] == '1' then
   sources = {{zset = READY}, {from = FRESH}, {zset = LATER}}
 end
-local found = walk(sources, tonumber(ARGV[3]), limit, 1, ARGV[7])
+local found, rest = walk(sources, tonumber(ARGV[3]), limit, 1, ARGV[7])
 local onward = #found > 0 and text(found[#found].seq) or ''
-return {onward, replies(found)}
+return {onward, rest and text(rest) or '', replies(found)}

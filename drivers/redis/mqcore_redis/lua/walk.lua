@@ -32,12 +32,18 @@ local function chunk(sources, after, count, step)
   return found
 end
 
--- The next `wanted` live messages after a number; those that `hidden` posted are left out.
+-- Messages that one script looks at before others get their turn, while it leaves some out.
+local MOST_LOOKED_AT = 1000
+
+-- The next `wanted` live messages after a number; those that `hidden` posted are left out. When
+-- these are many, it returns what it has so far and the number after which to go on.
 local function walk(sources, after, wanted, step, hidden)
-  local taken = {}
+  local taken, looked_at = {}, 0
   while #taken < wanted do
+    if hidden and looked_at >= MOST_LOOKED_AT then return taken, after end
     local found = chunk(sources, after, math.max(wanted - #taken, 10), step)
     if #found == 0 then break end
+    looked_at = looked_at + #found
     local members, dead = {}, false
     for n, each in ipairs(found) do members[n] = member(each.seq) end
     for n, score in ipairs(all('ZMSCORE', ENDS, members)) do
