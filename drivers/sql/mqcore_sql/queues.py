@@ -58,9 +58,11 @@ _PAGE = Statement(
     .order_by(queues.c.name)
     .limit(bindparam("limit", type_=BigInteger))
 )
-_NEXT_ID = dialect.ChangeAndRead(
-    counters.update().where(counters.c.name == "queue").values(value=counters.c.value + 1),
-    counters.c.value,
+_NEXT_ID = Statement(
+    counters.update()
+    .where(counters.c.name == "queue")
+    .values(value=counters.c.value + 1)
+    .returning(counters.c.value)
 )
 _FLOOR = Statement(select(counters.c.value).where(counters.c.name == "floor").with_for_update())
 _RAISE_FLOOR = Statement(
@@ -181,7 +183,7 @@ def _to_json(metadata: Metadata) -> str:
 
 
 def _next_id(work: Work) -> int:
-    (number,) = _NEXT_ID.one(work.db, {})
+    (number,) = work.db.one(_NEXT_ID, {})
     return int(number)
 
 

@@ -21,7 +21,6 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects import mysql
 
 HEAD = "0003"
 """The newest migration: the schema that this code works on."""
@@ -35,18 +34,7 @@ in truth; the next call that passes by corrects the state (`rows.promote`)."""
 # Only INTEGER makes a primary key the row id on SQLite.
 Number = BigInteger().with_variant(Integer(), "sqlite")
 # Keys are compared as bytes, trailing spaces included.
-Key = (
-    String(255)
-    .with_variant(String(collation="C"), "postgresql")
-    .with_variant(String(255, "utf8mb4_nopad_bin"), "mariadb")
-    .with_variant(String(255, "utf8mb4_0900_bin"), "mysql")
-)
-Long = (
-    Text()
-    .with_variant(mysql.LONGTEXT(collation="utf8mb4_nopad_bin"), "mariadb")
-    .with_variant(mysql.LONGTEXT(collation="utf8mb4_0900_bin"), "mysql")
-)
-Bytes = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
+Key = String(255).with_variant(String(collation="C"), "postgresql")
 
 metadata = MetaData()
 
@@ -65,7 +53,7 @@ queues = Table(
     Column("id", Number, primary_key=True, autoincrement=False),
     Column("project", Key, nullable=False),
     Column("name", Key, nullable=False),
-    Column("metadata", Long, nullable=False),
+    Column("metadata", Text, nullable=False),
     Column("version", Number, nullable=False),
     Column("next_seq", Number, nullable=False),
     UniqueConstraint("project", "name", name="queues_by_name"),
@@ -79,7 +67,7 @@ messages = Table(
     Column("seq", Number, primary_key=True, autoincrement=False),
     Column("id", Key, nullable=False),
     Column("posted_at", Double, nullable=False),
-    Column("client", Long),
+    Column("client", Text),
     Column("ttl", Number, nullable=False),
     Column("expires_at", Number, nullable=False),
     Column("state", SmallInteger, nullable=False),
@@ -104,8 +92,8 @@ bodies = Table(
     metadata,
     Column("queue_id", Number, primary_key=True, autoincrement=False),
     Column("seq", Number, primary_key=True, autoincrement=False),
-    Column("body", Bytes, nullable=False),
-    Column("checksum", Long),
+    Column("body", LargeBinary, nullable=False),
+    Column("checksum", Text),
 )
 
 claims = Table(
@@ -117,7 +105,7 @@ claims = Table(
     Column("grace", Number, nullable=False),
     Column("renewed_at", Double, nullable=False),
     Column("ends_at", Number, nullable=False),
-    Column("seqs", Long, nullable=False),
+    Column("seqs", Text, nullable=False),
 )
 """`seqs`: a JSON array of what the claim took; it holds those that still name it."""
 Index("claims_by_end", claims.c.ends_at)
@@ -130,7 +118,7 @@ segments = Table(
     Column("segment", Number, primary_key=True, autoincrement=False),
     Column("min_expires_at", Number, nullable=False),
     Column("max_expires_at", Number, nullable=False),
-    Column("client", Long),
+    Column("client", Text),
     sqlite_with_rowid=False,
 )
 """Bounds over runs of the numbers of a queue, see the module of that name."""
@@ -173,10 +161,10 @@ subscriptions = Table(
     Column("project", Key, primary_key=True),
     Column("queue", Key, primary_key=True),
     Column("id", Key, primary_key=True),
-    Column("subscriber", Long, nullable=False),
+    Column("subscriber", Text, nullable=False),
     Column("subscriber_key", Key, nullable=False),
     Column("ttl", Number, nullable=False),
-    Column("options", Long, nullable=False),
+    Column("options", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("renewed_at", Double, nullable=False),
     Column("expires_at", Number, nullable=False),

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from mqcore_sql.migrations.columns import Key, Long, Number
+from mqcore_sql.migrations.columns import Key, Number
 
 revision = "0003"
 down_revision = "0002"
@@ -73,10 +73,10 @@ def _make_subscriptions(rows: list[dict[str, Any]], unique: str, *more: sa.Colum
         sa.Column("project", Key, primary_key=True),
         sa.Column("queue", Key, primary_key=True),
         sa.Column("id", Key, primary_key=True),
-        sa.Column("subscriber", Long, nullable=False),
+        sa.Column("subscriber", sa.Text, nullable=False),
         *more,
         sa.Column("ttl", Number, nullable=False),
-        sa.Column("options", Long, nullable=False),
+        sa.Column("options", sa.Text, nullable=False),
         sa.Column("created_at", sa.Double, nullable=False),
         sa.Column("renewed_at", sa.Double, nullable=False),
         sa.Column("expires_at", Number, nullable=False),
