@@ -20,7 +20,7 @@ from .claims import Claims
 from .collect import collect
 from .errors import translated
 from .file import SqliteStore
-from .messages import Messages
+from .messages import JoinedMessages, Messages
 from .queues import Queues, volume
 from .sqlite import Settings, reader_engine
 from .store import Store
@@ -45,7 +45,7 @@ class SqlDriver(Driver):
         if not durable:
             self.capabilities = self.capabilities & ~Capability.DURABLE
         self.queues = Queues(store)
-        self.messages = Messages(store)
+        self.messages = JoinedMessages(store) if isinstance(store, SqliteStore) else Messages(store)
         self.claims = Claims(store)
         self.subscriptions = Subscriptions(store)
 

@@ -24,8 +24,6 @@ T = TypeVar("T")
 class SqliteStore(Store):
     """A file: reads on pooled connections, writes through the writer."""
 
-    joins = True
-
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._path = settings.path
         self._place = str(settings.path)
@@ -50,6 +48,7 @@ class SqliteStore(Store):
         return self._writer.run(partial(self._placed, job))
 
     def write_all(self, jobs: Sequence[Job[T]]) -> list[T | MQError]:
+        """Run several jobs, each as `write` does, and return what each returns or raises."""
         return self._writer.run_all([partial(self._placed, job) for job in jobs])
 
     def close(self) -> None:

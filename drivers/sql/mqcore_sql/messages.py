@@ -25,13 +25,14 @@ from mqcore.contract import (
 )
 
 from . import rows
+from .file import SqliteStore
 from .queues import purge
 from .schema import CLAIMED, DELAYED, FREE, bodies, claims, queues
 from .session import Session, Work
 from .statements import Statement
 from .store import Store, can_be, find, names
 
-__all__ = ["Messages", "free_messages", "reserve"]
+__all__ = ["JoinedMessages", "Messages", "free_messages", "reserve"]
 
 STEP = 256
 """How many messages that came back one call stores as free, at least."""
@@ -57,16 +58,9 @@ _LIVE_CLAIMS = Statement(
 class Messages(MessageController):
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.joins_posts = store.joins
 
     def post(self, queue: QueueRef, messages: Sequence[NewMessage]) -> Sequence[str | MQError]:
         return self._store.write(partial(_post, queue=queue, messages=messages))
-
-    def post_to_several(
-        self, posts: Sequence[tuple[QueueRef, Sequence[NewMessage]]]
-    ) -> Sequence[Sequence[str | MQError] | MQError]:
-        jobs = [partial(_post, queue=queue, messages=messages) for queue, messages in posts]
-        return self._store.write_all(jobs)
 
     def get_many(self, queue: QueueRef, ids: Sequence[str]) -> tuple[Message, ...]:
         with self._store.reading() as session:
@@ -129,6 +123,22 @@ class Messages(MessageController):
 
     def purge(self, queue: QueueRef) -> None:
         self._store.write(lambda work: purge(work, queue))
+
+
+class JoinedMessages(Messages):
+    """Those in a file, which takes posts to several queues in one transaction."""
+
+    joins_posts = True
+
+    def __init__(self, store: SqliteStore) -> None:
+        super().__init__(store)
+        self._file = store
+
+    def post_to_several(
+        self, posts: Sequence[tuple[QueueRef, Sequence[NewMessage]]]
+    ) -> Sequence[Sequence[str | MQError] | MQError]:
+        jobs = [partial(_post, queue=queue, messages=messages) for queue, messages in posts]
+        return self._file.write_all(jobs)
 
 
 def reserve(work: Work, queue: QueueRef, n: int) -> tuple[int, int]:

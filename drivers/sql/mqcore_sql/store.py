@@ -1,13 +1,13 @@
 """What the controllers ask of a handle's connections to a database."""
 
 import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import bindparam, select
 
-from mqcore.contract import MQError, QueueRef
+from mqcore.contract import QueueRef
 
 from .schema import queues
 from .session import Session, Work
@@ -38,19 +38,6 @@ class Store(abc.ABC):
     @abc.abstractmethod
     def write(self, job: Job[T]) -> T:
         """Run the job in a transaction and return its result once that is on disk."""
-
-    joins: ClassVar[bool] = False
-    """Whether `write_all` takes little longer than `write`."""
-
-    def write_all(self, jobs: Sequence[Job[T]]) -> list[T | MQError]:
-        """Run several jobs, each as `write` does, and return what each returns or raises."""
-        outcomes: list[T | MQError] = []
-        for job in jobs:
-            try:
-                outcomes.append(self.write(job))
-            except MQError as error:
-                outcomes.append(error)
-        return outcomes
 
     @abc.abstractmethod
     def close(self) -> None:
