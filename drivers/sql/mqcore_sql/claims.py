@@ -23,7 +23,7 @@ from mqcore.contract import (
 from . import rows, tally
 from .messages import free_messages, reserve
 from .schema import CLAIMED, FREE, bodies, claims, messages
-from .session import Session, Work
+from .session import Reading, Session, Work
 from .statements import Statement
 from .store import Store, find
 
@@ -33,9 +33,7 @@ MOST_MOVED = 1000
 """The most messages that one request moves to a dead-letter queue; the next one goes on."""
 
 _here = (claims.c.queue_id == bindparam("q"), claims.c.id == bindparam("c"))
-_get = select(claims).where(*_here, claims.c.ends_at > bindparam("now"))
-_GET = Statement(_get)
-_GET_LOCKED = Statement(_get.with_for_update())
+_GET = Reading(select(claims).where(*_here, claims.c.ends_at > bindparam("now")))
 _BY_IDS = Statement(
     select(claims)
     .where(claims.c.queue_id == bindparam("q"), claims.c.id.in_(bindparam("ids", expanding=True)))
@@ -109,7 +107,7 @@ def _live(session: Session, queue: QueueRef, claim_id: str) -> tuple[int, Any]:
     queue_id = find(session, queue) if session.db.storable(claim_id) else None
     if queue_id is not None:
         wanted = {"q": queue_id, "c": claim_id, "now": session.second}
-        claim = session.db.first(_GET_LOCKED if session.writing else _GET, wanted)
+        claim = session.db.first(_GET.within(session), wanted)
         if claim is not None:
             return queue_id, claim
     raise ClaimNotFound(claim_id, queue)

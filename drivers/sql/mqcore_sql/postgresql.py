@@ -24,7 +24,6 @@ from mqcore.contract import (
 
 from . import migrate
 from .driver import SqlDriver
-from .migrate import prepare
 from .server import Client, ServerStore
 
 __all__ = ["open_driver", "upgrade", "version"]
@@ -37,8 +36,6 @@ SETTINGS = (
 )
 MARGIN = 1.0
 """Seconds that the server has beyond the timeout to say that a statement timed out."""
-
-
 TO_OPEN = 60
 """Seconds that each step of opening may take, once there is a connection."""
 
@@ -175,7 +172,7 @@ def open_driver(uri: str, *, clock: Clock) -> SqlDriver:
     client = _Postgresql(StoreUri(uri))
     with _opening(client) as connection:
         durable = _is_durable(connection)
-        prepare(client, connection)
+        migrate.prepare(client, connection)
     return SqlDriver(ServerStore(client, clock), durable=durable)
 
 
@@ -185,7 +182,7 @@ def upgrade(uri: str) -> str:
     with _opening(client) as connection:
         connection.patience = None
         connection.execute("SET statement_timeout = 0")
-        return migrate.upgraded(prepare(client, connection, upgrade=True))
+        return migrate.upgraded(migrate.prepare(client, connection, upgrade=True))
 
 
 def version(uri: str) -> str:

@@ -23,7 +23,7 @@ from mqcore.contract import Message
 from . import dialect, tally
 from .schema import CLAIMED, FREE, bodies, claims, messages
 from .segments import next_run
-from .session import Session, Work
+from .session import Reading, Session, Work
 from .statements import Statement
 
 __all__ = [
@@ -95,12 +95,8 @@ _BACKWARD = _Pick(backwards=True)
 _IN_STATE = _Pick(_state)
 _UNLOCKED = _Pick(_state, locking="unlocked")
 _ALL = _Pick(_state, locking="all")
-_by_ids = _columns.where(_queue, messages.c.id.in_(_texts), _live)
-_BY_IDS = Statement(_by_ids)
-_BY_IDS_LOCKED = Statement(_by_ids.with_for_update())
-_by_seqs = _columns.where(_queue, _seqs, _live).order_by(messages.c.seq)
-_BY_SEQS = Statement(_by_seqs)
-_BY_SEQS_LOCKED = Statement(_by_seqs.with_for_update())
+_BY_IDS = Reading(_columns.where(_queue, messages.c.id.in_(_texts), _live))
+_BY_SEQS = Reading(_columns.where(_queue, _seqs, _live).order_by(messages.c.seq))
 
 # The literal lets the planner see that the partial index on visible_at > 0 covers this.
 _due = (
@@ -220,7 +216,7 @@ def by_ids(session: Session, queue_id: int, ids: Collection[str]) -> list[Messag
     found: list[MessageRow] = []
     for some in chunks({text for text in ids if session.db.storable(text)}):
         wanted = {"q": queue_id, "ids": some, "now": session.second}
-        found += session.db.all(_BY_IDS_LOCKED if session.writing else _BY_IDS, wanted)
+        found += session.db.all(_BY_IDS.within(session), wanted)
     return found
 
 
@@ -229,7 +225,7 @@ def by_seqs(session: Session, queue_id: int, seqs: Collection[int]) -> list[Mess
     found: list[MessageRow] = []
     for some in chunks(seqs):
         wanted = {"q": queue_id, "seqs": some, "now": session.second}
-        found += session.db.all(_BY_SEQS_LOCKED if session.writing else _BY_SEQS, wanted)
+        found += session.db.all(_BY_SEQS.within(session), wanted)
     return found
 
 

@@ -1,12 +1,15 @@
 """A transaction and the moment that it is about."""
 
 import math
+from typing import Any
+
+from sqlalchemy import Select
 
 from .segments import Segments
-from .statements import Database
+from .statements import Database, Statement
 from .tally import Tally
 
-__all__ = ["Session", "Work"]
+__all__ = ["Reading", "Session", "Work"]
 
 
 class Session:
@@ -25,6 +28,17 @@ class Session:
     def end(self, seconds: float) -> int:
         """The end of something that begins now, rounded up."""
         return math.ceil(self.now + seconds)
+
+
+class Reading:
+    """A query of rows. In a writing transaction it locks them, so that they stay as they are."""
+
+    def __init__(self, core: Select[Any]) -> None:
+        self._plain = Statement(core)
+        self._locking = Statement(core.with_for_update())
+
+    def within(self, session: Session) -> Statement:
+        return self._locking if session.writing else self._plain
 
 
 class Work(Session):

@@ -18,7 +18,7 @@ from mqcore.contract import (
 )
 
 from .schema import subscriptions
-from .session import Session, Work
+from .session import Reading, Session, Work
 from .statements import Statement
 from .store import Store, can_be, names
 
@@ -32,9 +32,7 @@ _with_id = subscriptions.c.id == bindparam("i")
 _of_subscriber = subscriptions.c.subscriber_key == bindparam("key")
 _live = subscriptions.c.expires_at > bindparam("now")
 
-_get_one = select(subscriptions).where(*_of_queue, _with_id, _live)
-_GET = Statement(_get_one)
-_GET_LOCKED = Statement(_get_one.with_for_update())
+_GET = Reading(select(subscriptions).where(*_of_queue, _with_id, _live))
 _BY_SUBSCRIBER = Statement(select(subscriptions).where(*_of_queue, _of_subscriber, _live))
 _DROP_EXPIRED = Statement(
     subscriptions.delete().where(
@@ -182,7 +180,7 @@ def _storable(session: Session, queue: QueueRef, text: str) -> bool:
 def _get(session: Session, queue: QueueRef, subscription_id: str) -> Any:
     if _storable(session, queue, subscription_id):
         wanted = {**names(queue), "i": subscription_id, "now": session.second}
-        found = session.db.first(_GET_LOCKED if session.writing else _GET, wanted)
+        found = session.db.first(_GET.within(session), wanted)
         if found is not None:
             return found
     raise SubscriptionNotFound(subscription_id, queue)
