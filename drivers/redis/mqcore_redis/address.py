@@ -8,8 +8,6 @@ from mqcore.contract import BadUri, StoreUri
 
 __all__ = ["Address", "read"]
 
-SCHEMES = ("redis", "rediss", "unix", "redis+unix", "redis+sentinel", "redis+cluster")
-
 
 @dataclass(frozen=True, slots=True)
 class Address:

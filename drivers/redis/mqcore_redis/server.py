@@ -66,7 +66,7 @@ def _servers(client: Client) -> list[Any]:
 
 
 def _settings(server: Any, address: Address) -> Settings:
-    info = server.info("server")
+    info = server.info()
     version = tuple(int(part) for part in str(info["redis_version"]).split(".")[:2])
     if version < OLDEST:
         raise Misconfigured(
@@ -75,12 +75,12 @@ def _settings(server: Any, address: Address) -> Settings:
         )
     if info.get("redis_mode") == "cluster" and address.kind != "cluster":
         raise Misconfigured(f"{address.place} is a node of a cluster; use redis+cluster://")
-    if server.info("replication")["role"] != "master":
+    if info["role"] != "master":
         raise Misconfigured(
             f"the Redis server {address.place} is a replica, which takes no writes;"
             " name its primary, or use redis+sentinel://"
         )
-    return Settings(_policy(server), _durable(server))
+    return Settings(info.get("maxmemory_policy"), _durable(server))
 
 
 def _config(server: Any, *names: str) -> dict[str, str] | None:
@@ -92,11 +92,6 @@ def _config(server: Any, *names: str) -> dict[str, str] | None:
     except ResponseError:
         return None
     return found
-
-
-def _policy(server: Any) -> str | None:
-    policy: str | None = server.info("memory").get("maxmemory_policy")
-    return policy
 
 
 def _durable(server: Any) -> bool:

@@ -77,15 +77,12 @@ class Store:
         at: Moment | None = None,
         repeat: bool = True,
     ) -> Any:
-        """Run a script that begins with `queue.lua`."""
-        keys = self.keys.of(queue)
-        second = (at or self.moment()).second
-        return self.run(
-            script,
-            (keys.agenda, *keys.queue, *more_keys),
-            (keys.stem, second, *args),
-            repeat=repeat,
-        )
+        """Run a script that begins with `queue.lua`.
+
+        `repeat`: once more when the connection breaks.
+        """
+        words = self._words(queue, at or self.moment(), args, more_keys)
+        return self._run(script, words, repeat=repeat)
 
     def on_subscriptions(
         self, script: Script, queue: QueueRef, *args: Argument, at: Moment | None = None
@@ -95,17 +92,12 @@ class Store:
         second = (at or self.moment()).second
         return self.run(script, (keys.agenda, *keys.subscriptions), (keys.stem, second, *args))
 
-    def run(
-        self,
-        script: Script,
-        keys: Sequence[str],
-        args: Sequence[Argument],
-        *,
-        repeat: bool = True,
-    ) -> Any:
-        """Run the script, once more when the connection breaks and `repeat` allows it."""
-        rest = (len(keys), *keys, *args)
-        send = partial(self._send, script, rest)
+    def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        """Run the script, once more when the connection breaks."""
+        return self._run(script, (len(keys), *keys, *args))
+
+    def _run(self, script: Script, words: Words, *, repeat: bool = True) -> Any:
+        send = partial(self._send, script, words)
         with self._calling():
             return _persist(send) if repeat else send()
 
@@ -148,10 +140,17 @@ class Store:
         if client is not None:
             disconnect(client, self._address)
 
-    def _words(self, queue: QueueRef, at: Moment, args: Sequence[Argument]) -> Words:
+    def _words(
+        self,
+        queue: QueueRef,
+        at: Moment,
+        args: Sequence[Argument],
+        more_keys: Sequence[str] = (),
+    ) -> Words:
         """What follows the name of a script that begins with `queue.lua`."""
-        keys = self.keys.of(queue)
-        return (1 + len(keys.queue), keys.agenda, *keys.queue, keys.stem, at.second, *args)
+        names = self.keys.of(queue)
+        keys = (names.agenda, *names.queue, *more_keys)
+        return (len(keys), *keys, names.stem, at.second, *args)
 
     def _translated(self, answer: Any) -> Any:
         return translate(answer, self._address.place) if isinstance(answer, Exception) else answer
