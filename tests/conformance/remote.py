@@ -10,6 +10,7 @@ import socketserver
 import threading
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 from mqcore.conformance.calls import CONTROLLERS, methods_of
 from mqcore.contract import Capability, Clock, Closed, Driver, MQError, QueueStats, Unavailable
@@ -115,7 +116,8 @@ class RemoteDriver(Driver):
             self._disconnect()
 
 
-def open_driver(port: int, *, clock: Clock) -> RemoteDriver:
-    driver = RemoteDriver(port, clock)
+def open_driver(uri: str, *, clock: Clock, kind: type[RemoteDriver] = RemoteDriver) -> RemoteDriver:
+    """Open `remote://127.0.0.1:port`."""
+    driver = kind(urlsplit(uri).port or 0, clock)
     driver.ping()
     return driver

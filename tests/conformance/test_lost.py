@@ -3,17 +3,17 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mqcore.conformance import Clock
 from mqcore.conformance.proxy import Proxy
-from mqcore.contract import Driver, Unavailable, new_id
+from mqcore.contract import Unavailable, new_id
 
-from .remote import RemoteDriver, RemoteServer
-from .test_remote import RemoteHarness
+from .proxied import ProxiedHarness
+from .remote import RemoteDriver, RemoteServer, open_driver
 from .test_teeth import run
 
 
@@ -40,19 +40,11 @@ class RepeatsWithNewIds(RemoteDriver):
             return super().call(path, (queue, [replace(each, id=new_id()) for each in items]))
 
 
-class LostHarness(RemoteHarness):
-    def __init__(self, proxy: Proxy, kind: type[RemoteDriver]) -> None:
-        super().__init__(proxy)
-        self.kind = kind
-
-    def open(self, clock: Clock) -> Driver:
-        return self.kind(self.proxy.port, clock)
-
-
 @pytest.fixture(scope="module", params=[RepeatsAll, RepeatsWithNewIds])
-def harness(request: pytest.FixtureRequest) -> Iterator[LostHarness]:
+def harness(request: pytest.FixtureRequest) -> Iterator[ProxiedHarness]:
     with RemoteServer() as server, Proxy("127.0.0.1", server.port) as proxy:
-        yield LostHarness(proxy, request.param)
+        opener = partial(open_driver, kind=request.param)
+        yield ProxiedHarness(opener, f"remote://127.0.0.1:{proxy.port}", proxy)
         server.shutdown()
 
 
