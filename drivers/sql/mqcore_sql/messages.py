@@ -144,6 +144,8 @@ class JoinedMessages(Messages):
 def reserve(work: Work, queue: QueueRef, n: int) -> tuple[int, int]:
     """Take the next `n` numbers of the queue: its id and the first one. Raises QueueNotFound.
 
+    Who watches it is woken.
+
     Until the transaction ends nobody else gets numbers of this queue, so that messages appear
     in their order and no reader that pages by number misses one.
     """
@@ -151,6 +153,7 @@ def reserve(work: Work, queue: QueueRef, n: int) -> tuple[int, int]:
     taken = work.db.first(_RESERVE, key) if can_be(work, queue) else None
     if taken is None:
         raise QueueNotFound(queue)
+    work.woken.add(queue)
     return taken.id, taken.next_seq - n
 
 
