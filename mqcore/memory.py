@@ -57,6 +57,7 @@ from .contract import (
     SubscriptionExists,
     SubscriptionNotFound,
     Wake,
+    Waking,
 )
 
 FREE, DELAYED, CLAIMED = range(3)
@@ -616,7 +617,7 @@ class MemoryDriver(Driver):
         self.store = store
         self.clock = clock
         self.closed = False
-        self.waking = LocalWaking(store)
+        self.waking: Waking = LocalWaking(store)
         self.queues = _Queues(self)
         self.messages = _Messages(self)
         self.claims = _Claims(self)

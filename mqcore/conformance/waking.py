@@ -26,8 +26,6 @@ from .suite import Suite, requires, without
 
 __all__ = ["TestNotWaking", "TestWaking", "TestWakingAcrossProcesses", "TestWakingAgain"]
 
-PATIENCE = 30.0
-"""Seconds that a hint may take at most."""
 ROUNDS = 5
 """Hints in a row: what comes soon after one must have another."""
 
@@ -35,8 +33,9 @@ ROUNDS = 5
 class Watch:
     """What counts hints and can wait for one."""
 
-    def __init__(self, driver: Driver, queue: QueueRef) -> None:
+    def __init__(self, driver: Driver, queue: QueueRef, patience: float) -> None:
         self.hints = 0
+        self._patience = patience
         self._told = threading.Event()
         self.stop = driver.watch(queue, self._wake)
 
@@ -51,20 +50,25 @@ class Watch:
         self.expect()
 
     def expect(self) -> None:
-        assert self._told.wait(PATIENCE), f"no hint came within {PATIENCE:g} s"
+        assert self._told.wait(self._patience), f"no hint came within {self._patience:g} s"
         self._told.clear()
 
 
-class TestWaking(Suite):
+class WakingSuite(Suite):
+    def watch(self, driver: Driver | None = None, queue: QueueRef | None = None) -> Watch:
+        """Watch the queue on the handle, or on one that does nothing else."""
+        return Watch(driver or self.open(), queue or self.queue, self.harness.patience)
+
     @contextmanager
     def watching(self, queue: QueueRef | None = None) -> Iterator[Watch]:
-        """Watch the queue on a handle that does nothing else."""
-        watch = Watch(self.open(), queue or self.queue)
+        watch = self.watch(queue=queue)
         try:
             yield watch
         finally:
             watch.stop()
 
+
+class TestWaking(WakingSuite):
     @requires(Capability.WAKING)
     def test_a_post_of_another_handle_is_followed_by_a_hint(self) -> None:
         with self.watching() as watch:
@@ -82,7 +86,7 @@ class TestWaking(Suite):
 
     @requires(Capability.WAKING)
     def test_a_handle_hears_of_its_own_posts(self) -> None:
-        watch = Watch(self.driver, self.queue)
+        watch = self.watch(self.driver)
         for _ in range(ROUNDS):
             watch.follows(self.post)
         watch.stop()
@@ -141,7 +145,7 @@ class TestWaking(Suite):
     @requires(Capability.WAKING)
     def test_each_of_many_watched_queues_has_its_hints(self) -> None:
         queues = [QueueRef(self.queue.project, f"queue-{number}") for number in range(40)]
-        watches = [Watch(self.driver, queue) for queue in queues for _ in range(3)]
+        watches = [self.watch(self.driver, queue) for queue in queues for _ in range(3)]
         for queue in queues:
             self.driver.queues.create(queue, {})
         for _ in range(2):
@@ -156,7 +160,7 @@ class TestWaking(Suite):
     def test_a_watch_that_was_stopped_is_not_woken(self) -> None:
         with self.watching() as other:
             handle = self.open()
-            stopped, left = Watch(handle, self.queue), Watch(handle, self.queue)
+            stopped, left = self.watch(handle), self.watch(handle)
             for watch in (stopped, left, other):
                 watch.follows(self.post)
             stopped.stop()
@@ -174,7 +178,7 @@ class TestWaking(Suite):
         handle = self.open()
         with self.watching() as watch:
             stops.append(handle.watch(self.queue, partial(_call_all, stops)))
-            beside = Watch(handle, self.queue)
+            beside = self.watch(handle)
             for _ in range(ROUNDS):
                 beside.follows(self.post)
             watch.expect()
@@ -182,7 +186,7 @@ class TestWaking(Suite):
     @requires(Capability.WAKING)
     def test_a_closed_handle_wakes_nobody_and_the_others_go_on(self) -> None:
         handle = self.open()
-        gone = Watch(handle, self.queue)
+        gone = self.watch(handle)
         with self.watching() as watch:
             gone.follows(self.post)
             handle.close()
@@ -196,20 +200,22 @@ class TestWaking(Suite):
 
     @requires(Capability.WAKING)
     def test_one_who_dawdles_or_fails_when_woken_holds_up_no_call(self) -> None:
-        go = threading.Event()
+        go, gave_up = threading.Event(), threading.Event()
         handle = self.open()
 
         def dawdle() -> None:
-            go.wait(PATIENCE)
+            if not go.wait(self.harness.patience):
+                gave_up.set()
             raise RuntimeError("this watcher fails when it is woken")
 
         stop = handle.watch(self.queue, dawdle)
-        beside = Watch(handle, self.queue)
-        posted = [self.post(driver=handle)[0] for _ in range(ROUNDS)]
+        beside = self.watch(handle)
+        posted = [self.post(driver=handle)[0] for _ in range(2)]
         claim = self.claim(driver=handle)
         assert sorted(m.id for m in claim.messages) == posted
         handles = [Handle(each, (claim.id,)) for each in posted]
-        assert list(handle.messages.delete(self.queue, handles)) == [None] * ROUNDS
+        assert list(handle.messages.delete(self.queue, handles)) == [None, None]
+        assert not gave_up.is_set(), "the calls waited for who was woken"
         go.set()
         for _ in range(2):
             beside.follows(self.post)
@@ -231,10 +237,10 @@ class TestNotWaking(Suite):
         stop()
 
 
-class TestWakingAcrossProcesses(ProcessSuite):
+class TestWakingAcrossProcesses(WakingSuite, ProcessSuite):
     @requires(Capability.WAKING)
     def test_a_post_of_another_process_is_followed_by_a_hint(self) -> None:
-        watch = Watch(self.open(), self.queue)
+        watch = self.watch()
         with Crew(1) as crew:
             (worker,) = crew.workers
 
@@ -254,7 +260,7 @@ def post_one(station: Station, place: Place) -> None:
     driver.close()
 
 
-class TestWakingAgain(Suite):
+class TestWakingAgain(WakingSuite):
     @pytest.fixture(autouse=True)
     def _repair(self, _arrange: None) -> Iterator[None]:
         yield
@@ -263,9 +269,9 @@ class TestWakingAgain(Suite):
 
     @requires(Capability.WAKING)
     def test_everybody_is_woken_when_the_store_is_back(self) -> None:
-        watch = Watch(self.open(), self.queue)
+        watch = self.watch()
         silent = self.other_queue("silent")
-        elsewhere = Watch(self.driver, silent)
+        elsewhere = self.watch(self.driver, silent)
         for _ in range(2):
             watch.follows(self.post)
             elsewhere.follows(lambda: self.post(queue=silent))
