@@ -48,7 +48,7 @@ def fill(driver: SqlDriver) -> None:
     ("end", "left"),
     [
         (lambda driver: driver.queues.delete(QUEUE), {}),
-        (lambda driver: driver.messages.purge(QUEUE), {"queues": 1}),
+        (lambda driver: driver.messages.purge(QUEUE), {"queues": 1, "numbers": 1}),
     ],
 )
 def test_collecting_empties_what_a_deleted_queue_left(
