@@ -115,7 +115,9 @@ def test_nothing_acknowledged_is_lost_when_the_database_is_killed_under_load(
     assert (stats.total, stats.claimed) == (len(there), held)
     engine = create_engine(uri.replace("postgresql:", "postgresql+psycopg:"))
     with engine.connect() as connection:
-        rows = connection.execute(select(func.count()).select_from(schema.messages)).scalar()
+        rows = connection.execute(
+            select(func.count()).where(schema.messages.c.queue_id != schema.BALLAST)
+        ).scalar()
     engine.dispose()
     assert rows == stats.total
 

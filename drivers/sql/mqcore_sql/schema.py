@@ -32,6 +32,9 @@ FREE, DELAYED, CLAIMED, RETURNED = range(4)
 in truth; the next call that passes by makes it RETURNED (`rows.promote`). It never becomes FREE, so
 that nothing appears before the first free message (`lowwater`)."""
 
+BALLAST = 0
+"""The id of no queue. On PostgreSQL there are rows of it, see the migration 0004."""
+
 # Only INTEGER makes a primary key the row id on SQLite.
 Number = BigInteger().with_variant(Integer(), "sqlite")
 # Keys are compared as bytes, trailing spaces included.
