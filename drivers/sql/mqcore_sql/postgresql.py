@@ -1,7 +1,8 @@
 """PostgreSQL, by way of psycopg 3."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,10 +14,13 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from mqcore.contract import (
     BadUri,
+    Capability,
     Clock,
     Invalid,
     Misconfigured,
     MQError,
+    Receive,
+    SharedWaking,
     StoreUri,
     TooLarge,
     Unavailable,
@@ -36,6 +40,13 @@ SETTINGS = (
 )
 MARGIN = 1.0
 """Seconds that the server has beyond the timeout to say that a statement timed out."""
+CHANNEL = "mqcore"
+"""Where the servers on a database tell each other of messages. Known to it alone."""
+KEYS = 400
+"""How many keys of queues fit into one notification, which holds 8,000 bytes."""
+NOTIFY = "SELECT pg_notify(%s, part) FROM unnest(%s::text[]) AS part"
+ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+"""What finds out that the other end of a silent connection is gone."""
 TO_OPEN = 60
 """Seconds that each step of opening may take, once there is a connection."""
 
@@ -75,8 +86,9 @@ class _Postgresql(Client):
         if not self.options["dbname"]:
             raise BadUri(f"{uri}: name the database, as in postgresql://user@host/database")
 
-    def connect(self) -> _Connection:
-        connection = _Connection.connect(**self.options, autocommit=True, prepare_threshold=0)
+    def connect(self, **more: int) -> _Connection:
+        options = self.options | more
+        connection = _Connection.connect(**options, autocommit=True, prepare_threshold=0)
         connection.patience = self.timeout + MARGIN
         connection.prepared_max = 1000
         # All whole numbers alike, or a statement would be prepared for each mix of their sizes.
@@ -112,6 +124,18 @@ class _Postgresql(Client):
         if isinstance(error, psycopg.Error):
             return Unavailable(f"the database {self.place} cannot be used: {_first(error)}")
         raise error
+
+    def waking(self, store: ServerStore) -> SharedWaking:
+        return SharedWaking(partial(_notify, store), self._listen)
+
+    @contextmanager
+    def _listen(self) -> Iterator[Receive]:
+        try:
+            with self.connect(**ALIVE) as connection:
+                connection.execute(f"LISTEN {CHANNEL}")
+                yield partial(_receive, connection)
+        except Exception as error:
+            raise self.translate(error) from error
 
     def opening(self, error: Exception) -> MQError:
         """What the deployer must change, when it is met while opening."""
@@ -162,7 +186,25 @@ def _first(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
-def open_driver(uri: str, *, clock: Clock) -> SqlDriver:
+def _notify(store: ServerStore, keys: Collection[str]) -> None:
+    """Tell all listeners. In the transactions of posts this would make their commits one by one."""
+    listed = list(keys)
+    parts = [" ".join(listed[at : at + KEYS]) for at in range(0, len(listed), KEYS)]
+    store.send(NOTIFY, [CHANNEL, parts])
+
+
+def _receive(connection: _Connection, seconds: float) -> list[str]:
+    heard = connection.notifies(timeout=seconds, stop_after=1)
+    return [key for notice in heard for key in notice.payload.split()]
+
+
+class PostgresqlDriver(SqlDriver):
+    """A handle on a database that tells its clients of messages."""
+
+    capabilities = SqlDriver.capabilities | Capability.WAKING
+
+
+def open_driver(uri: str, *, clock: Clock) -> PostgresqlDriver:
     """Open `postgresql://user:password@host:port/database`, creating the tables when none is there.
 
     Options: `pool_size`, the most connections of one process (20); `connect_timeout` (5) and
@@ -173,7 +215,7 @@ def open_driver(uri: str, *, clock: Clock) -> SqlDriver:
     with _opening(client) as connection:
         durable = _is_durable(connection)
         migrate.prepare(client, connection)
-    return SqlDriver(ServerStore(client, clock), durable=durable)
+    return PostgresqlDriver(ServerStore(client, clock), durable=durable)
 
 
 def upgrade(uri: str) -> str:

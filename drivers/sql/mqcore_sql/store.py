@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from sqlalchemy import bindparam, select
 
-from mqcore.contract import QueueRef
+from mqcore.contract import QueueRef, Waking
 
 from .schema import queues
 from .session import Session, Work
@@ -30,6 +30,8 @@ _FIND = Statement(
 
 class Store(abc.ABC):
     """Transactions of a handle. After `close`, its methods raise Closed."""
+
+    waking: Waking
 
     @abc.abstractmethod
     def reading(self) -> AbstractContextManager[Session]:
