@@ -24,7 +24,7 @@ from mqcore.contract import (
     QueueRef,
 )
 
-from . import rows
+from . import dialect, rows
 from .file import SqliteStore
 from .queues import purge
 from .schema import CLAIMED, DELAYED, FREE, bodies, claims, queues
@@ -39,11 +39,12 @@ STEP = 256
 ROUNDS = 16
 """How often one call does so, when it finds too few that are not expired."""
 
-_RESERVE = Statement(
-    queues.update()
-    .where(queues.c.project == bindparam("in_project"), queues.c.name == bindparam("named"))
-    .values(next_seq=queues.c.next_seq + bindparam("n", type_=BigInteger))
-    .returning(queues.c.id, queues.c.next_seq)
+_RESERVE = dialect.ChangeAndRead(
+    queues,
+    "queues_by_name",
+    (queues.c.project == bindparam("in_project"), queues.c.name == bindparam("named")),
+    {"next_seq": queues.c.next_seq + bindparam("n", type_=BigInteger)},
+    ("id", "next_seq"),
 )
 _INSERT_BODIES = Statement(insert(bodies))
 _LIVE_CLAIMS = Statement(
@@ -148,7 +149,7 @@ def reserve(work: Work, queue: QueueRef, n: int) -> tuple[int, int]:
     in their order and no reader that pages by number misses one.
     """
     key = {**names(queue), "n": n}
-    taken = work.db.first(_RESERVE, key) if can_be(work, queue) else None
+    taken = _RESERVE.first(work.db, key) if can_be(work, queue) else None
     if taken is None:
         raise QueueNotFound(queue)
     return taken.id, taken.next_seq - n

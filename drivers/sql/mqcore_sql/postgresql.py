@@ -1,18 +1,15 @@
 """PostgreSQL, by way of psycopg 3."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
-from urllib.parse import unquote
 
 import psycopg
 from psycopg import errors
 from psycopg.abc import RV, PQGen
 from psycopg.types.numeric import Int8Dumper
+from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from mqcore.contract import (
-    BadUri,
     Clock,
     Invalid,
     Misconfigured,
@@ -22,9 +19,9 @@ from mqcore.contract import (
     Unavailable,
 )
 
-from . import migrate
+from .client import MARGIN, Client
 from .driver import SqlDriver
-from .server import Client, ServerStore
+from .opening import open_on, upgrade_on, version_on
 
 __all__ = ["open_driver", "upgrade", "version"]
 
@@ -34,10 +31,8 @@ SETTINGS = (
     "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_sort=off"
     " -c plan_cache_mode=force_generic_plan"
 )
-MARGIN = 1.0
-"""Seconds that the server has beyond the timeout to say that a statement timed out."""
-TO_OPEN = 60
-"""Seconds that each step of opening may take, once there is a connection."""
+LOCK = 0x6D71636F7265
+"""Of several processes that open an empty database at once, one makes the tables."""
 
 
 class _Connection(psycopg.Connection[Any]):
@@ -53,27 +48,22 @@ class _Postgresql(Client):
     dialect = PGDialect_psycopg(paramstyle="format")  # type: ignore[no-untyped-call]
     read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
     write = "BEGIN ISOLATION LEVEL READ COMMITTED"
+    undoes_ddl = True
 
     def __init__(self, uri: StoreUri) -> None:
-        self.place = str(uri)
-        self.pool_size = int(uri.number("pool_size", 20, least=1, most=1000))
-        self.timeout = uri.number("statement_timeout", 10, least=0.1, most=3600)
-        connect_timeout = uri.number("connect_timeout", 5, least=1, most=3600)
-        parts = uri.parts
+        super().__init__(uri)
         self.options: dict[str, Any] = {
-            "host": uri.text("host", "") or unquote(parts.hostname or "") or None,
-            "port": parts.port,
-            "user": unquote(parts.username or "") or None,
-            "password": unquote(parts.password or "") or None,
-            "dbname": unquote(parts.path.removeprefix("/")),
-            "connect_timeout": int(connect_timeout),
+            "host": uri.text("host", "") or self.host or None,
+            "port": self.port,
+            "user": self.user or None,
+            "password": self.password or None,
+            "dbname": self.database,
+            "connect_timeout": self.connect_timeout,
             "application_name": "mqcore",
             "options": f"{SETTINGS} -c statement_timeout={int(self.timeout * 1000)}",
             **{name: uri.text(name, "") or None for name in TLS},
         }
         uri.done()
-        if not self.options["dbname"]:
-            raise BadUri(f"{uri}: name the database, as in postgresql://user@host/database")
 
     def connect(self) -> _Connection:
         connection = _Connection.connect(**self.options, autocommit=True, prepare_threshold=0)
@@ -83,8 +73,24 @@ class _Postgresql(Client):
         connection.adapters.register_dumper(int, Int8Dumper)
         return connection
 
+    def be_patient(self, connection: _Connection, seconds: float | None) -> None:
+        connection.patience = None if seconds is None else seconds + MARGIN
+        connection.execute(f"SET statement_timeout = {int((seconds or 0) * 1000)}")
+
     def cursor(self, connection: Any) -> Any:
         return connection.cursor(binary=True)
+
+    def is_durable(self, connection: _Connection) -> bool:
+        cursor = connection.execute(
+            "SELECT current_setting('fsync'), current_setting('synchronous_commit')"
+        )
+        return "off" not in (cursor.fetchone() or ())
+
+    def engine_name(self, connection: _Connection) -> str:
+        return "postgresql+psycopg"
+
+    def lock_tables(self, bound: Connection) -> None:
+        bound.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
 
     def is_lost(self, error: Exception) -> bool:
         if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
@@ -114,7 +120,6 @@ class _Postgresql(Client):
         raise error
 
     def opening(self, error: Exception) -> MQError:
-        """What the deployer must change, when it is met while opening."""
         state = getattr(error, "sqlstate", None) or _state(str(error))
         text = WRONG.get(state or "")
         if text:
@@ -169,46 +174,14 @@ def open_driver(uri: str, *, clock: Clock) -> SqlDriver:
     `statement_timeout` (10) in seconds; `host`, a folder with a socket; `sslmode`, `sslrootcert`,
     `sslcert`, `sslkey` as libpq has them.
     """
-    client = _Postgresql(StoreUri(uri))
-    with _opening(client) as connection:
-        durable = _is_durable(connection)
-        migrate.prepare(client, connection)
-    return SqlDriver(ServerStore(client, clock), durable=durable)
+    return open_on(_Postgresql(StoreUri(uri)), clock)
 
 
 def upgrade(uri: str) -> str:
-    """Upgrade the tables, however long that takes. See `mqcore.contract.Schema`."""
-    client = _Postgresql(StoreUri(uri))
-    with _opening(client) as connection:
-        connection.patience = None
-        connection.execute("SET statement_timeout = 0")
-        return migrate.upgraded(migrate.prepare(client, connection, upgrade=True))
+    """See `mqcore.contract.Schema`."""
+    return upgrade_on(_Postgresql(StoreUri(uri)))
 
 
 def version(uri: str) -> str:
-    """What the tables are of. See `mqcore.contract.Schema`."""
-    client = _Postgresql(StoreUri(uri))
-    with _opening(client) as connection:
-        return migrate.describe(migrate.read_version(client, connection))
-
-
-@contextmanager
-def _opening(client: _Postgresql) -> Iterator[_Connection]:
-    try:
-        with client.connect() as connection:
-            # Making tables, or waiting until another process has, takes longer than a call may.
-            connection.patience = TO_OPEN + MARGIN
-            connection.execute(f"SET statement_timeout = {TO_OPEN * 1000}")
-            yield connection
-    except MQError:
-        raise
-    except Exception as error:
-        raise client.opening(error) from error
-
-
-def _is_durable(connection: psycopg.Connection[Any]) -> bool:
-    """Whether a commit waits for the disk."""
-    cursor = connection.execute(
-        "SELECT current_setting('fsync'), current_setting('synchronous_commit')"
-    )
-    return "off" not in (cursor.fetchone() or ())
+    """See `mqcore.contract.Schema`."""
+    return version_on(_Postgresql(StoreUri(uri)))

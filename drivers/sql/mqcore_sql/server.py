@@ -1,6 +1,5 @@
 """A handle's connections to a database server: every call is a transaction of its caller."""
 
-import abc
 import random
 import time
 from collections.abc import Iterator
@@ -8,16 +7,17 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import Dialect, PoolProxiedConnection, QueuePool, exc
+from sqlalchemy import PoolProxiedConnection, QueuePool, exc
 
 from mqcore.contract import Clock, Closed, MQError, Unavailable
 
 from . import tally
+from .client import Client
 from .session import Session, Work
 from .statements import Database
 from .store import Job, Store
 
-__all__ = ["Client", "ServerStore"]
+__all__ = ["ServerStore"]
 
 T = TypeVar("T")
 
@@ -25,40 +25,6 @@ TRIES = 20
 """How often a job that others were in the way of is run, within the timeout of a statement."""
 FOLD_AFTER = 200
 """After so many transactions that changed the counts of a queue, one folds what they listed."""
-
-
-class Client(abc.ABC):
-    """What differs between servers: the library that talks to one, and its words and errors."""
-
-    place: str
-    """The URI without secrets."""
-    dialect: Dialect
-    read: str
-    """Begins a transaction that sees one moment."""
-    write: str
-    """Begins a transaction whose every statement sees what is committed."""
-    pool_size: int
-    timeout: float
-    """Seconds after which a statement is given up."""
-
-    @abc.abstractmethod
-    def connect(self) -> Any:
-        """Open a connection that begins no transaction by itself."""
-
-    @abc.abstractmethod
-    def cursor(self, connection: Any) -> Any: ...
-
-    @abc.abstractmethod
-    def is_lost(self, error: Exception) -> bool:
-        """Whether the connection is of no use any more."""
-
-    @abc.abstractmethod
-    def is_passing(self, error: Exception) -> bool:
-        """Whether another transaction was in the way, so that another try may succeed."""
-
-    @abc.abstractmethod
-    def translate(self, error: Exception) -> MQError:
-        """Say it as an error of the contract. Raises `error` when it is none of the store's."""
 
 
 class ServerStore(Store):
