@@ -37,7 +37,6 @@ _GET = Reading(select(claims).where(*_here, claims.c.ends_at > bindparam("now"))
 _BY_IDS = Statement(
     select(claims)
     .where(claims.c.queue_id == bindparam("q"), claims.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(claims.c.id)
     .with_for_update()
 )
 _INSERT = Statement(insert(claims))

@@ -64,7 +64,6 @@ _EXTENDED = Statement(
 _LOCK = Statement(
     select(segments.c.segment)
     .where(*_at_level, segments.c.segment.in_(bindparam("runs", expanding=True)))
-    .order_by(segments.c.segment)
     .with_for_update()
 )
 _BOUNDS = Statement(
