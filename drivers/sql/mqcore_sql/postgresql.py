@@ -112,6 +112,11 @@ class _Postgresql(Client):
             return TooLarge(f"the database {self.place} cannot hold a value that large")
         if isinstance(error, psycopg.DataError | UnicodeEncodeError | OverflowError):
             return Invalid(f"the database {self.place} cannot hold this value: {_first(error)}")
+        if _state(error) == TOO_MANY:
+            return Unavailable(
+                f"the database {self.place} has no connection left; lower pool_size, or raise its"
+                " max_connections"
+            )
         for kind, advice in ADVICE:
             if isinstance(error, kind):
                 return Unavailable(f"the database {self.place} {advice}")
@@ -120,24 +125,21 @@ class _Postgresql(Client):
         raise error
 
     def opening(self, error: Exception) -> MQError:
-        state = getattr(error, "sqlstate", None) or _state(str(error))
-        text = WRONG.get(state or "")
-        if text:
-            return Misconfigured(f"the database {self.place} {text}")
+        advice = WRONG.get(_state(error) or "")
+        if advice:
+            return Misconfigured(f"the database {self.place} {advice}")
         return self.translate(error)
 
 
 ADVICE: tuple[tuple[type[Exception], str], ...] = (
     (errors.QueryCanceled, "took longer than statement_timeout; raise it in the storage URI"),
     (errors.DiskFull, "cannot grow; make room on its disk"),
-    (
-        errors.TooManyConnections,
-        "has no connection left; lower pool_size, or raise its max_connections",
-    ),
     (errors.ReadOnlySqlTransaction, "is read-only; name the primary server"),
     (errors.InsufficientPrivilege, "refuses this user; grant it all rights on mqcore's tables"),
     (errors._WaitTimeout, "gave no answer within statement_timeout"),
 )
+
+TOO_MANY = "53300"
 
 WRONG = {
     "28P01": "refuses the password; correct it in [storage] uri",
@@ -148,19 +150,24 @@ WRONG = {
 }
 
 
-def _state(text: str) -> str | None:
-    """The state of an error of connecting, which psycopg does not tell apart."""
-    for part, state in (
-        ("password authentication failed", "28P01"),
-        ("no password supplied", "28P01"),
-        ("no pg_hba.conf entry", "28000"),
-        ("role ", "28000"),
-        ("does not exist", "3D000"),
-        ("server does not support SSL", "28000"),
-    ):
-        if part in text:
-            return state
-    return None
+SAID = (
+    ("too many connections", TOO_MANY),
+    ("too many clients", TOO_MANY),
+    ("connection slots are reserved", TOO_MANY),
+    ("password authentication failed", "28P01"),
+    ("no password supplied", "28P01"),
+    ("no pg_hba.conf entry", "28000"),
+    ("role ", "28000"),
+    ("does not exist", "3D000"),
+    ("server does not support SSL", "28000"),
+)
+"""Parts of what a server says to a connection that it refuses, and the SQLSTATE of each."""
+
+
+def _state(error: Exception) -> str | None:
+    """The SQLSTATE, also of an error of connecting, for which psycopg has none."""
+    state: str | None = getattr(error, "sqlstate", None)
+    return state or next((each for part, each in SAID if part in str(error)), None)
 
 
 def _first(error: Exception) -> str:

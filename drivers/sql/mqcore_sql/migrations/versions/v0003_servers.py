@@ -83,13 +83,13 @@ def _make_subscriptions(rows: list[dict[str, Any]], *more: SchemaItem) -> None:
         sa.Column("queue", Key, primary_key=True),
         sa.Column("id", Key, primary_key=True),
         sa.Column("subscriber", Long, nullable=False),
+        *more,
         sa.Column("ttl", Number, nullable=False),
         sa.Column("options", Long, nullable=False),
         sa.Column("created_at", sa.Double, nullable=False),
         sa.Column("renewed_at", sa.Double, nullable=False),
         sa.Column("expires_at", Number, nullable=False),
         sa.Column("confirmed", sa.Boolean),
-        *more,
     )
     op.create_index("subscriptions_by_expiry", "subscriptions", ["expires_at"])
     op.bulk_insert(new, rows)
