@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ClauseElement, ColumnElement, Executable, Table, or_, select
+from sqlalchemy import ClauseElement, ColumnElement, Executable, Select, Table, or_, select
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
+from .schema import metadata
 from .statements import Database, Statement
 
 __all__ = ["ChangeAndRead", "by_index", "insert_new", "upsert"]
@@ -23,7 +24,12 @@ def _insert(kind: str, table: Table) -> Any:
 
 
 def by_index(name: str, statement: AnyStatement) -> AnyStatement:
-    """The statement, for a database that must be told the index when it is not the primary key."""
+    """The statement, for a database that must be told the index when it is not the primary key.
+
+    An index is named after its table.
+    """
+    if isinstance(statement, Select):
+        return statement.with_hint(metadata.tables[name.partition("_")[0]], name, MYSQL)
     return statement.execution_options(index=name)
 
 
@@ -67,21 +73,24 @@ def upsert(table: Table, changes: Callable[[Any], dict[str, ColumnElement[Any]]]
 
 
 class ChangeAndRead:
-    """An UPDATE of one row, found by `index`, that answers with columns of the new row."""
+    """An UPDATE of one row that answers with columns of the new row."""
 
     def __init__(
         self,
         table: Table,
-        index: str,
         where: Sequence[ColumnElement[bool]],
         changes: Mapping[str, Any],
         read: Sequence[str],
+        *,
+        index: str | None = None,
     ) -> None:
-        columns = [table.c[name] for name in read]
-        update = by_index(index, table.update().where(*where).values(changes))
-        self._both = Statement(update.returning(*columns))
+        update, found = table.update().where(*where), select(*(table.c[name] for name in read))
+        if index:
+            update, found = by_index(index, update), by_index(index, found)
+        update = update.values(changes)
+        self._both = Statement(update.returning(*found.selected_columns))
         self._change = Statement(update)
-        self._read = Statement(by_index(index, select(*columns).where(*where)))
+        self._read = Statement(found.where(*where))
 
     def first(self, db: Database, values: Mapping[str, Any]) -> Any | None:
         """The columns; None when there is no such row."""

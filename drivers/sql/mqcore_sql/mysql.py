@@ -77,9 +77,13 @@ class _Compiler(MySQLCompiler_mysqldb):
     A change that walks waits for rows that others have locked, and locks rows that it leaves.
     """
 
-    def visit_table(self, table: Any, asfrom: bool = False, **more: Any) -> str:  # type: ignore[override]
+    def visit_table(  # type: ignore[override]
+        self, table: Any, asfrom: bool = False, fromhints: Any = None, **more: Any
+    ) -> str:
         name: str = super().visit_table(table, asfrom=asfrom, **more)  # type: ignore[no-untyped-call]
-        index = self.execution_options.get("index", "PRIMARY")
+        index = (fromhints or {}).get(table) or self.execution_options.get("index", "")
+        if not index.startswith(f"{table.name}_"):
+            index = "PRIMARY"
         return f"{name} FORCE INDEX ({index})" if asfrom else name
 
     def delete_table_clause(self, delete_stmt: Any, from_table: Any, *_: Any, **__: Any) -> str:

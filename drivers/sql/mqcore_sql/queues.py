@@ -20,7 +20,7 @@ from mqcore.contract import (
 )
 
 from . import dialect, rows, tally
-from .schema import counters, graves, queues, subscriptions
+from .schema import counters, graves, numbers, queues, subscriptions
 from .session import Session, Work
 from .statements import Statement
 from .store import Store, can_be, find, names
@@ -37,14 +37,20 @@ _SET = Statement(
         "queues_by_name",
         queues.update()
         .where(*_here)
-        .values(
-            metadata=bindparam("new"), version=queues.c.next_seq, next_seq=queues.c.next_seq + 1
-        ),
+        .values(metadata=bindparam("new"), version=queues.c.version + 1),
     )
 )
 _DELETE = Statement(queues.delete().where(queues.c.id == bindparam("q")))
 _RENAME = Statement(
     queues.update().where(queues.c.id == bindparam("q")).values(id=bindparam("new"))
+)
+_NUMBER = Statement(insert(numbers))
+_LAST_NUMBER = Statement(
+    select(numbers.c.next_seq).where(numbers.c.queue_id == bindparam("q")).with_for_update()
+)
+_END_NUMBERS = Statement(numbers.delete().where(numbers.c.queue_id == bindparam("q")))
+_RENAME_NUMBERS = Statement(
+    numbers.update().where(numbers.c.queue_id == bindparam("q")).values(queue_id=bindparam("new"))
 )
 _BURY = Statement(insert(graves))
 _UNSUBSCRIBE = Statement(
@@ -71,7 +77,6 @@ _PAGE = Statement(
 )
 _NEXT_ID = dialect.ChangeAndRead(
     counters,
-    "PRIMARY",
     (counters.c.name == "queue",),
     {"value": counters.c.value + 1},
     ("value",),
@@ -211,9 +216,11 @@ def _create(work: Work, queue: QueueRef, metadata: str) -> bool:
         "id": _next_id(work),
         "metadata": metadata,
         "version": start,
-        "next_seq": start + 1,
     }
-    return work.db.run(_CREATE, new) == 1
+    if not work.db.run(_CREATE, new):
+        return False
+    work.db.run(_NUMBER, {"queue_id": new["id"], "next_seq": start + 1})
+    return True
 
 
 def _set_metadata(work: Work, queue: QueueRef, metadata: str, if_version: str | None) -> None:
@@ -234,8 +241,9 @@ def _delete(work: Work, queue: QueueRef) -> None:
     work.db.one(_FLOOR, {})  # before the queue, as whoever creates one locks it
     found = _row(work, queue, _GET_LOCKED)
     if found is not None:
-        least = max(found.next_seq, found.version + 1)
-        work.db.run(_RAISE_FLOOR, {"least": least})
+        next_seq = work.db.value(_LAST_NUMBER, {"q": found.id})
+        work.db.run(_RAISE_FLOOR, {"least": max(next_seq, found.version + 1)})
+        work.db.run(_END_NUMBERS, {"q": found.id})
         work.db.run(_DELETE, {"q": found.id})
         work.db.run(_BURY, {"queue_id": found.id})
     if can_be(work, queue):
@@ -246,5 +254,7 @@ def purge(work: Work, queue: QueueRef) -> None:
     """Leave all that is in the queue behind; its numbers go on, so that markers stay good."""
     found = _row(work, queue, _GET_LOCKED)
     if found is not None:
-        work.db.run(_RENAME, {"q": found.id, "new": _next_id(work)})
+        change = {"q": found.id, "new": _next_id(work)}
+        work.db.run(_RENAME, change)
+        work.db.run(_RENAME_NUMBERS, change)
         work.db.run(_BURY, {"queue_id": found.id})

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from mqcore.contract import Message
 
 from . import dialect, tally
-from .schema import CLAIMED, FREE, bodies, claims, messages
+from .schema import CLAIMED, RETURNED, bodies, claims, messages
 from .segments import next_run
 from .session import Reading, Session, Work
 from .statements import Statement
@@ -34,7 +34,6 @@ __all__ = [
     "by_seqs",
     "chunks",
     "drop",
-    "is_due",
     "is_held",
     "promote",
     "read_bodies",
@@ -81,11 +80,11 @@ class _Pick:
         *conditions: ColumnElement[bool],
         backwards: bool = False,
         locking: Literal["unlocked", "all"] | None = None,
-        index: str = "PRIMARY",
+        index: str | None = None,
     ) -> None:
         seq = messages.c.seq
         at, edge = bindparam("at", type_=BigInteger), bindparam("edge", type_=BigInteger)
-        ordered = dialect.by_index(index, _columns)
+        ordered = dialect.by_index(index, _columns) if index else _columns
         ordered = ordered.order_by(seq.desc() if backwards else seq).limit(_limit)
         if locking is not None:
             ordered = ordered.with_for_update(skip_locked=locking == "unlocked")
@@ -108,6 +107,7 @@ _BY_SEQS = Reading(_columns.where(_queue, _seqs, _live))
 _due = (
     _queue,
     messages.c.visible_at > literal_column("0"),
+    messages.c.visible_at >= bindparam("since"),
     messages.c.visible_at <= bindparam("now"),
 )
 _due_seqs = dialect.by_index(
@@ -117,11 +117,10 @@ _due_seqs = dialect.by_index(
     .order_by(messages.c.visible_at, messages.c.seq)
     .limit(_limit),
 )
-_DUE = Statement(_due_seqs)
 _DUE_UNLOCKED = Statement(_due_seqs.with_for_update(skip_locked=True))
 _DUE_LOCKED = Statement(_due_seqs.with_for_update())
-_FREE = Statement(
-    messages.update().where(_queue, _seqs).values(state=FREE, visible_at=0, claim_id=None)
+_RETURN = Statement(
+    messages.update().where(_queue, _seqs).values(state=RETURNED, visible_at=0, claim_id=None)
 )
 
 _END = Statement(
@@ -224,7 +223,7 @@ def by_ids(session: Session, queue_id: int, ids: Collection[str]) -> list[Messag
 def by_seqs(session: Session, queue_id: int, seqs: Collection[int]) -> list[MessageRow]:
     """The live messages of these numbers, in order."""
     found: list[MessageRow] = []
-    for some in chunks(seqs):
+    for some in chunks(sorted(seqs)):
         wanted = {"q": queue_id, "seqs": some, "now": session.second}
         found += session.db.all(_BY_SEQS.within(session), wanted)
     return sorted(found, key=attrgetter("seq"))
@@ -263,25 +262,19 @@ def to_messages(session: Session, queue_id: int, rows: Sequence[MessageRow]) -> 
     )
 
 
-def is_due(session: Session, queue_id: int) -> bool:
-    """Whether a delay or a claim is over whose messages are not stored as free yet."""
-    first = {"q": queue_id, "now": session.second, "limit": 1}
-    return session.db.first(_DUE, first) is not None
-
-
-def promote(work: Work, queue_id: int, limit: int, *, wait: bool = False) -> bool:
-    """Store as free up to `limit` messages that came back; whether there may be more of them.
+def promote(work: Work, queue_id: int, limit: int, *, since: int = 0, wait: bool = False) -> int:
+    """Store as returned up to `limit` messages that came back at `since` or later; how many.
 
     Those that other transactions have locked are passed over, or waited for. The claims that
     held them are removed: nobody whose clock is behind can renew one then.
     """
-    due = {"q": queue_id, "now": work.second, "limit": limit}
+    due = {"q": queue_id, "since": since, "now": work.second, "limit": limit}
     found = work.db.all(_DUE_LOCKED if wait else _DUE_UNLOCKED, due)
     for some in chunks({row.claim_id for row in found} - {None}):
         work.db.run(_END, {"q": queue_id, "ids": some, "now": work.second})
     for some in chunks([row.seq for row in found]):
-        work.db.run(_FREE, {"q": queue_id, "seqs": some})
-    return len(found) == limit
+        work.db.run(_RETURN, {"q": queue_id, "seqs": some})
+    return len(found)
 
 
 def append(work: Work, queue_id: int, new: Sequence[Mapping[str, Any]]) -> set[int]:

@@ -23,14 +23,18 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.mysql import LONGBLOB, LONGTEXT
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration: the schema that this code works on."""
 
 VERSION_TABLE = "mqcore_version"
 
-FREE, DELAYED, CLAIMED = range(3)
-"""States of a message as stored. A delayed or claimed one whose `visible_at` has come is free
-in truth; the next call that passes by corrects the state (`rows.promote`)."""
+FREE, DELAYED, CLAIMED, RETURNED = range(4)
+"""States of a message as stored. A delayed or claimed one whose `visible_at` has come is claimable
+in truth; the next call that passes by makes it RETURNED (`rows.promote`). It never becomes FREE, so
+that nothing appears before the first free message (`lowwater`)."""
+
+BALLAST = 0
+"""The id of no queue. On PostgreSQL there are rows of it, see the migration 0004."""
 
 # Only INTEGER makes a primary key the row id on SQLite.
 Number = BigInteger().with_variant(Integer(), "sqlite")
@@ -62,10 +66,19 @@ queues = Table(
     Column("name", Key, nullable=False),
     Column("metadata", Long, nullable=False),
     Column("version", Number, nullable=False),
-    Column("next_seq", Number, nullable=False),
     UniqueConstraint("project", "name", name="queues_by_name"),
 )
 """A purge gives the queue another id and leaves the old one to `graves`."""
+
+numbers = Table(
+    "numbers",
+    metadata,
+    Column("queue_id", Number, primary_key=True, autoincrement=False),
+    Column("next_seq", Number, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+"""A row for each queue. With the number in the key, who knows a former one passes over older
+versions of the row, which stay while somebody holds a snapshot."""
 
 messages = Table(
     "messages",

@@ -13,6 +13,7 @@ from mqcore.contract import Clock, Closed, MQError, Unavailable
 
 from . import tally
 from .client import Client
+from .lowwater import LowWater
 from .session import Session, Work
 from .statements import Database
 from .store import Job, Store
@@ -32,8 +33,11 @@ class ServerStore(Store):
         self._client = client
         self._clock = clock
         self._closed = False
+        self._low = LowWater()
         self._written: dict[int, int] = {}
         """How many transactions changed the counts of each queue since the last folding."""
+        self._folded: dict[int, int] = {}
+        """The last change in each queue's list that was folded."""
         self._pool = QueuePool(
             client.connect,
             pool_size=client.pool_size,
@@ -46,7 +50,7 @@ class ServerStore(Store):
     @contextmanager
     def reading(self) -> Iterator[Session]:
         with self._translated(), self._transaction(self._client.read) as db:
-            yield Session(db, self._clock())
+            yield Session(db, self._clock(), self._low)
 
     def write(self, job: Job[T]) -> T:
         """As a store does; run again when others were in the way."""
@@ -72,7 +76,7 @@ class ServerStore(Store):
         """What the job returns, and the queues whose counts it changed."""
         with self._transaction(self._client.write) as db:
             try:
-                work = Work(db, self._clock())
+                work = Work(db, self._clock(), self._low)
                 outcome = job(work)
                 changed = work.tally.queues
                 work.flush()
@@ -91,11 +95,17 @@ class ServerStore(Store):
             if written >= FOLD_AFTER:
                 self._written.pop(queue_id, None)
                 try:
-                    self._attempt(partial(_fold, queue_id=queue_id))
+                    self._attempt(partial(self._fold_some, queue_id=queue_id))
                 except Exception:  # noqa: S112 - it is tried again; the call itself is done
                     continue
             else:
                 self._written[queue_id] = written
+
+    def _fold_some(self, work: Work, queue_id: int) -> None:
+        after = self._folded.get(queue_id, 0)
+        last = tally.fold(work.db, queue_id, work.second, 2 * FOLD_AFTER, after)
+        if last:
+            self._folded[queue_id] = last
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Database]:
@@ -152,10 +162,6 @@ class ServerStore(Store):
             ) from error
         except Exception as error:
             raise self._client.translate(error) from error
-
-
-def _fold(work: Work, queue_id: int) -> None:
-    tally.fold(work.db, queue_id, work.second, 2 * FOLD_AFTER)
 
 
 class _Repeatable(Exception):

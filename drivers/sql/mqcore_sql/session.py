@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Select
 
+from .lowwater import LowWater
 from .segments import Segments
 from .statements import Database, Statement
 from .tally import Tally
@@ -20,8 +21,9 @@ class Session:
 
     writing = False
 
-    def __init__(self, db: Database, now: float) -> None:
+    def __init__(self, db: Database, now: float, low: LowWater) -> None:
         self.db = db
+        self.low = low
         self.now = now
         self.second = math.floor(now)
 
@@ -49,8 +51,8 @@ class Work(Session):
 
     writing = True
 
-    def __init__(self, db: Database, now: float) -> None:
-        super().__init__(db, now)
+    def __init__(self, db: Database, now: float, low: LowWater) -> None:
+        super().__init__(db, now, low)
         self.tally = Tally()
         self.segments = Segments()
 

@@ -90,7 +90,7 @@ _LISTED = Statement(
 _LIST = Statement(tally_deltas.insert())
 _FOLD = Statement(
     select(_deltas.id, _deltas.kind, _deltas.ends_at, _deltas.n)
-    .where(_deltas.queue_id == bindparam("q"))
+    .where(_deltas.queue_id == bindparam("q"), _deltas.id > bindparam("after"))
     .order_by(_deltas.id)
     .limit(bindparam("limit", type_=BigInteger))
     .with_for_update(skip_locked=True)
@@ -157,9 +157,9 @@ def _add(db: Database, changes: Mapping[tuple[int, int, int], int]) -> None:
         db.run_many(_DROP_EMPTY, less)
 
 
-def fold(db: Database, queue_id: int, now: int, limit: int) -> int:
-    """Move up to `limit` listed changes into the buckets; how many."""
-    found = db.all(_FOLD, {"q": queue_id, "limit": limit})
+def fold(db: Database, queue_id: int, now: int, limit: int, after: int = 0) -> int:
+    """Move up to `limit` listed changes behind that one into the buckets; the last, or 0."""
+    found = db.all(_FOLD, {"q": queue_id, "after": after, "limit": limit})
     if found:
         db.run(_FOLDED, {"q": queue_id, "ids": [row.id for row in found]})
     changes: dict[tuple[int, int, int], int] = {}
@@ -168,7 +168,7 @@ def fold(db: Database, queue_id: int, now: int, limit: int) -> int:
             key = queue_id, kind, end
             changes[key] = changes.get(key, 0) + n
     _add(db, changes)
-    return len(found)
+    return found[-1].id if found else 0
 
 
 def count(db: Database, queue_id: int, now: int) -> tuple[int, int]:
