@@ -13,9 +13,8 @@ import secrets
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import partial
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from statistics import quantiles
 from typing import Any
 from urllib.parse import urlsplit
@@ -86,10 +85,6 @@ def say(cursor: Any, said: Sequence[Said]) -> None:
             cursor.fetchall()
 
 
-def _say(cursors: Sequence[Any], said: Sequence[Sequence[Said]], client: int) -> None:
-    say(cursors[client], said[client])
-
-
 def post(driver: Driver, queue: QueueRef, n: int) -> None:
     driver.messages.post(queue, [NewMessage(new_id(), BODY, 3600) for _ in range(n)])
 
@@ -133,48 +128,65 @@ def prepare(driver: Driver, queues: Sequence[QueueRef]) -> None:
             post(driver, queue, 100)
 
 
-def ratios(uri: str, clients: int, batch: int, turns: int, calls: int) -> dict[str, list[float]]:
-    """Seconds of the bare side over those of the driver, for each turn of each call."""
-    queues = [QueueRef("mqcore-bench", f"statements-{n}") for n in range(clients)]
-    with places(uri) as (noted_at, bare_at, driver_at), ThreadPoolExecutor(clients) as pool:
-        noted, bare, driver = (bare_opener(at)(time.time) for at in (noted_at, bare_at, driver_at))
+class Sides:
+    """The driver and the bare client, after the same preparation."""
+
+    def __init__(self, at: Sequence[str], clients: int) -> None:
+        self.queues = [QueueRef("mqcore-bench", f"statements-{n}") for n in range(clients)]
+        self._drivers = [bare_opener(each)(time.time) for each in at]
+        noted, bare, self._driver = self._drivers
         assert isinstance(noted, SqlDriver)
         assert isinstance(bare, SqlDriver)
-        notes: list[Said] = []
-        note(noted, notes)
-        prepare(noted, queues)
-        prepare(driver, queues)
-        cursors = [cursor_of(bare) for _ in queues]
-        say(cursors[0], notes)
-        found: dict[str, list[float]] = {call.__name__: [] for call in CALLS}
+        self._noted = noted
+        self._notes: list[Said] = []
+        note(noted, self._notes)
+        prepare(noted, self.queues)
+        prepare(self._driver, self.queues)
+        self._cursors = [cursor_of(bare) for _ in self.queues]
+        say(self._cursors[0], self._notes)
+        self._own_cursors = isinstance(bare._store, ServerStore)
 
-        def work(call: Call, client: int) -> None:
+    def turn(self, pool: Executor, call: Call, n: int, calls: int, *, bare_first: bool) -> float:
+        """Seconds of the bare side over those of the driver, for so many calls of each client."""
+        said: list[list[Said]] = []
+        for queue in self.queues:
+            self._notes.clear()
             for _ in range(calls):
-                call(driver, queues[client], batch)
+                call(self._noted, queue, n)
+            said.append(self._notes.copy())
 
+        def with_driver(client: int) -> None:
+            for _ in range(calls):
+                call(self._driver, self.queues[client], n)
+
+        def bare(client: int) -> None:
+            say(self._cursors[client], said[client])
+
+        spent = {}
+        for side in (bare, with_driver) if bare_first else (with_driver, bare):
+            start = time.perf_counter()
+            list(pool.map(side, range(len(self.queues))))
+            spent[side] = time.perf_counter() - start
+        return spent[bare] / spent[with_driver]
+
+    def close(self) -> None:
+        for cursor in self._cursors if self._own_cursors else ():
+            cursor.connection.close()
+        for driver in self._drivers:
+            driver.close()
+
+
+def ratios(uri: str, clients: int, batch: int, turns: int, calls: int) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {call.__name__: [] for call in CALLS}
+    with (
+        places(uri) as at,
+        closing(Sides(at, clients)) as sides,
+        ThreadPoolExecutor(clients) as pool,
+    ):
         for turn in range(turns):
             for call in CALLS:
-                said: list[list[Said]] = []
-                for queue in queues:
-                    notes.clear()
-                    for _ in range(calls):
-                        call(noted, queue, batch)
-                    said.append(notes.copy())
-                sides: dict[str, Callable[[int], None]] = {
-                    "driver": partial(work, call),
-                    "bare": partial(_say, cursors, said),
-                }
-                spent = {}
-                for side in sorted(sides, reverse=turn % 2 == 0):
-                    start = time.perf_counter()
-                    list(pool.map(sides[side], range(clients)))
-                    spent[side] = time.perf_counter() - start
-                found[call.__name__].append(spent["bare"] / spent["driver"])
-        if not isinstance(bare._store, SqliteStore):  # there it is the driver's own
-            for cursor in cursors:
-                cursor.connection.close()
-        for each in (noted, bare, driver):
-            each.close()
+                ratio = sides.turn(pool, call, batch, calls, bare_first=turn % 2 == 0)
+                found[call.__name__].append(ratio)
     return found
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from sqlalchemy import BigInteger, bindparam, func, literal_column, select
 
 from . import rows, segments, tally
+from .dialect import by_index
 from .schema import claims, graves, messages, subscriptions, tally_deltas
 from .schema import segments as runs_table
 from .segments import RUN
@@ -37,20 +38,26 @@ _DELETE_CLAIMS = Statement(
     )
 )
 _ENDED = Statement(
-    select(claims.c.queue_id, claims.c.id)
-    .where(claims.c.ends_at <= bindparam("now"))
-    .order_by(claims.c.ends_at)
-    .limit(_limit)
-    .with_for_update(skip_locked=True)
+    by_index(
+        "claims_by_end",
+        select(claims.c.queue_id, claims.c.id)
+        .where(claims.c.ends_at <= bindparam("now"))
+        .order_by(claims.c.ends_at)
+        .limit(_limit)
+        .with_for_update(skip_locked=True),
+    )
 )
 _RUNS = Statement(
-    select(runs_table.c.queue_id, runs_table.c.segment)
-    .where(
-        runs_table.c.level == literal_column("0"),
-        runs_table.c.min_expires_at <= bindparam("now"),
+    by_index(
+        "segments_by_expiry",
+        select(runs_table.c.queue_id, runs_table.c.segment)
+        .where(
+            runs_table.c.level == literal_column("0"),
+            runs_table.c.min_expires_at <= bindparam("now"),
+        )
+        .order_by(runs_table.c.min_expires_at)
+        .limit(_limit),
     )
-    .order_by(runs_table.c.min_expires_at)
-    .limit(bindparam("limit", type_=BigInteger))
 )
 _in_run = (
     messages.c.queue_id == bindparam("q"),
@@ -68,10 +75,13 @@ _BOUNDS = Statement(
     select(func.min(messages.c.expires_at), func.max(messages.c.expires_at)).where(*_in_run)
 )
 _OLD_SUBSCRIPTIONS = Statement(
-    select(subscriptions.c.project, subscriptions.c.queue, subscriptions.c.id)
-    .where(subscriptions.c.expires_at <= bindparam("now"))
-    .order_by(subscriptions.c.expires_at)
-    .limit(_limit)
+    by_index(
+        "subscriptions_by_expiry",
+        select(subscriptions.c.project, subscriptions.c.queue, subscriptions.c.id)
+        .where(subscriptions.c.expires_at <= bindparam("now"))
+        .order_by(subscriptions.c.expires_at)
+        .limit(_limit),
+    )
 )
 _DELETE_SUBSCRIPTION = Statement(
     subscriptions.delete().where(

@@ -20,6 +20,7 @@ from sqlalchemy import (
 
 from mqcore.contract import QueueRef
 
+from .dialect import by_index
 from .schema import FREE, RETURNED, messages
 from .statements import Database, Statement
 
@@ -35,26 +36,34 @@ MOST = 10_000
 """Queues that are remembered."""
 
 
-def _first(column: "Column[int]", *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+def _first(
+    index: str, column: "Column[int]", *conditions: ColumnElement[bool]
+) -> ScalarSelect[int]:
     here = messages.c.queue_id == bindparam("q")
     first = select(column).where(here, *conditions).order_by(column).limit(literal_column("1"))
-    return first.scalar_subquery()
+    return by_index(index, first).scalar_subquery()
 
 
 _LOOK = Statement(
     select(
         _first(
+            "messages_due",
             messages.c.visible_at,
             messages.c.visible_at > literal_column("0"),
             messages.c.visible_at > bindparam("ended"),
             messages.c.visible_at <= bindparam("now"),
         ),
         _first(
+            "messages_by_state",
             messages.c.seq,
             messages.c.state == literal_column(str(FREE)),
             messages.c.seq >= bindparam("free"),
         ),
-        _first(messages.c.seq, messages.c.state == literal_column(str(RETURNED))),
+        _first(
+            "messages_by_state",
+            messages.c.seq,
+            messages.c.state == literal_column(str(RETURNED)),
+        ),
     )
 )
 

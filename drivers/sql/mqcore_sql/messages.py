@@ -25,7 +25,7 @@ from mqcore.contract import (
     QueueRef,
 )
 
-from . import rows
+from . import dialect, rows
 from .file import SqliteStore
 from .queues import purge
 from .schema import CLAIMED, DELAYED, FREE, RETURNED, bodies, claims, numbers, queues
@@ -42,16 +42,17 @@ ROUNDS = 16
 
 _seq = attrgetter("seq")
 
-_RESERVE = Statement(
-    numbers.update()
-    .where(
+_RESERVE = dialect.ChangeAndRead(
+    numbers,
+    (
         queues.c.project == bindparam("in_project"),
         queues.c.name == bindparam("named"),
         numbers.c.queue_id == queues.c.id,
         numbers.c.next_seq >= bindparam("known"),
-    )
-    .values(next_seq=numbers.c.next_seq + bindparam("n", type_=BigInteger))
-    .returning(numbers.c.queue_id, numbers.c.next_seq)
+    ),
+    {"next_seq": numbers.c.next_seq + bindparam("n", type_=BigInteger)},
+    ("queue_id", "next_seq"),
+    index="queues_by_name",
 )
 _INSERT_BODIES = Statement(insert(bodies))
 _LIVE_CLAIMS = Statement(
@@ -157,7 +158,7 @@ def reserve(work: Work, queue: QueueRef, n: int) -> tuple[int, int]:
     """
     known = work.low.numbers.get(queue, 0)
     while can_be(work, queue):
-        taken = work.db.first(_RESERVE, {**names(queue), "n": n, "known": known})
+        taken = _RESERVE.first(work.db, {**names(queue), "n": n, "known": known})
         if taken is not None:
             work.low.posted(queue, taken.next_seq - n)
             work.woken.add(queue)

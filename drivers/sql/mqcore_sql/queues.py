@@ -29,11 +29,16 @@ __all__ = ["Queues", "purge", "volume"]
 
 _here = (queues.c.project == bindparam("in_project"), queues.c.name == bindparam("named"))
 _CREATE = Statement(dialect.insert_new(queues, ["project", "name"]))
-_get = select(queues).where(*_here)
+_get = dialect.by_index("queues_by_name", select(queues).where(*_here))
 _GET = Statement(_get)
 _GET_LOCKED = Statement(_get.with_for_update())
 _SET = Statement(
-    queues.update().where(*_here).values(metadata=bindparam("new"), version=queues.c.version + 1)
+    dialect.by_index(
+        "queues_by_name",
+        queues.update()
+        .where(*_here)
+        .values(metadata=bindparam("new"), version=queues.c.version + 1),
+    )
 )
 _DELETE = Statement(queues.delete().where(queues.c.id == bindparam("q")))
 _RENAME = Statement(
@@ -55,20 +60,26 @@ _UNSUBSCRIBE = Statement(
     )
 )
 _COUNT = Statement(
-    select(func.count()).select_from(queues).where(queues.c.project == bindparam("in_project"))
+    dialect.by_index(
+        "queues_by_name",
+        select(func.count()).select_from(queues).where(queues.c.project == bindparam("in_project")),
+    )
 )
 _IDS = Statement(select(queues.c.id))
 _PAGE = Statement(
-    select(queues.c.name, queues.c.metadata)
-    .where(queues.c.project == bindparam("in_project"), queues.c.name > bindparam("after"))
-    .order_by(queues.c.name)
-    .limit(bindparam("limit", type_=BigInteger))
+    dialect.by_index(
+        "queues_by_name",
+        select(queues.c.name, queues.c.metadata)
+        .where(queues.c.project == bindparam("in_project"), queues.c.name > bindparam("after"))
+        .order_by(queues.c.name)
+        .limit(bindparam("limit", type_=BigInteger)),
+    )
 )
-_NEXT_ID = Statement(
-    counters.update()
-    .where(counters.c.name == "queue")
-    .values(value=counters.c.value + 1)
-    .returning(counters.c.value)
+_NEXT_ID = dialect.ChangeAndRead(
+    counters,
+    (counters.c.name == "queue",),
+    {"value": counters.c.value + 1},
+    ("value",),
 )
 _FLOOR = Statement(select(counters.c.value).where(counters.c.name == "floor").with_for_update())
 _RAISE_FLOOR = Statement(
@@ -189,8 +200,8 @@ def _to_json(metadata: Metadata) -> str:
 
 
 def _next_id(work: Work) -> int:
-    (number,) = work.db.one(_NEXT_ID, {})
-    return int(number)
+    row: Any = _NEXT_ID.first(work.db, {})
+    return int(row.value)
 
 
 def _create(work: Work, queue: QueueRef, metadata: str) -> bool:

@@ -58,6 +58,7 @@ _numbers: BindParameter[int] = bindparam("seqs", expanding=True)
 _queue = messages.c.queue_id == bindparam("q")
 _limit = bindparam("limit", type_=BigInteger)
 _state = messages.c.state == bindparam("state")
+_BY_STATE = "messages_by_state"
 _seqs = messages.c.seq.in_(_numbers)
 _live = messages.c.expires_at > bindparam("now")
 
@@ -79,10 +80,12 @@ class _Pick:
         *conditions: ColumnElement[bool],
         backwards: bool = False,
         locking: Literal["unlocked", "all"] | None = None,
+        index: str | None = None,
     ) -> None:
         seq = messages.c.seq
         at, edge = bindparam("at", type_=BigInteger), bindparam("edge", type_=BigInteger)
-        ordered = _columns.order_by(seq.desc() if backwards else seq).limit(_limit)
+        ordered = dialect.by_index(index, _columns) if index else _columns
+        ordered = ordered.order_by(seq.desc() if backwards else seq).limit(_limit)
         if locking is not None:
             ordered = ordered.with_for_update(skip_locked=locking == "unlocked")
         window = ordered.where(_queue, *conditions, seq < at if backwards else seq > at)
@@ -92,10 +95,12 @@ class _Pick:
 
 _FORWARD = _Pick()
 _BACKWARD = _Pick(backwards=True)
-_IN_STATE = _Pick(_state)
-_UNLOCKED = _Pick(_state, locking="unlocked")
-_ALL = _Pick(_state, locking="all")
-_BY_IDS = Reading(_columns.where(_queue, messages.c.id.in_(_texts), _live))
+_IN_STATE = _Pick(_state, index=_BY_STATE)
+_UNLOCKED = _Pick(_state, locking="unlocked", index=_BY_STATE)
+_ALL = _Pick(_state, locking="all", index=_BY_STATE)
+_of_ids = dialect.by_index("messages_by_id", _columns.where(_queue, messages.c.id.in_(_texts)))
+_BY_IDS = Reading(_of_ids.where(_live))
+# Not ordered by the database: PostgreSQL would rather walk over the queue than sort a few rows.
 _BY_SEQS = Reading(_columns.where(_queue, _seqs, _live))
 
 # The literal lets the planner see that the partial index on visible_at > 0 covers this.
@@ -105,11 +110,12 @@ _due = (
     messages.c.visible_at >= bindparam("since"),
     messages.c.visible_at <= bindparam("now"),
 )
-_due_seqs = (
+_due_seqs = dialect.by_index(
+    "messages_due",
     select(messages.c.seq, messages.c.claim_id)
     .where(*_due)
     .order_by(messages.c.visible_at, messages.c.seq)
-    .limit(_limit)
+    .limit(_limit),
 )
 _DUE_UNLOCKED = Statement(_due_seqs.with_for_update(skip_locked=True))
 _DUE_LOCKED = Statement(_due_seqs.with_for_update())
@@ -129,13 +135,7 @@ _INSERT = Statement(dialect.insert_new(messages, ["queue_id", "id"]))
 _LANDED = Statement(
     select(messages.c.seq).where(_queue, messages.c.seq.between(bindparam("a"), bindparam("b")))
 )
-_GONE = Statement(
-    _columns.where(
-        _queue,
-        messages.c.id.in_(_texts),
-        messages.c.expires_at <= bindparam("now"),
-    ).with_for_update()
-)
+_GONE = Statement(_of_ids.where(messages.c.expires_at <= bindparam("now")).with_for_update())
 _DELETE = Statement(messages.delete().where(_queue, _seqs))
 _BODIES = Statement(
     select(bodies.c.seq, bodies.c.body, bodies.c.checksum).where(

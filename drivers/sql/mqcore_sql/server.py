@@ -1,6 +1,5 @@
 """A handle's connections to a database server: every call is a transaction of its caller."""
 
-import abc
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -8,17 +7,18 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import Dialect, PoolProxiedConnection, QueuePool, exc
+from sqlalchemy import PoolProxiedConnection, QueuePool, exc
 
-from mqcore.contract import Clock, Closed, LocalWaking, MQError, QueueRef, Unavailable, Waking
+from mqcore.contract import Clock, Closed, MQError, QueueRef, Unavailable
 
 from . import tally
+from .client import Client
 from .lowwater import LowWater
 from .session import Session, Work
 from .statements import Database
 from .store import Job, Store
 
-__all__ = ["Client", "ServerStore"]
+__all__ = ["ServerStore"]
 
 T = TypeVar("T")
 
@@ -28,51 +28,13 @@ FOLD_AFTER = 200
 """After so many transactions that changed the counts of a queue, one folds what they listed."""
 
 
-class Client(abc.ABC):
-    """What differs between servers: the library that talks to one, and its words and errors."""
-
-    place: str
-    """The URI without secrets."""
-    dialect: Dialect
-    read: str
-    """Begins a transaction that sees one moment."""
-    write: str
-    """Begins a transaction whose every statement sees what is committed."""
-    pool_size: int
-    timeout: float
-    """Seconds after which a statement is given up."""
-
-    @abc.abstractmethod
-    def connect(self) -> Any:
-        """Open a connection that begins no transaction by itself."""
-
-    @abc.abstractmethod
-    def cursor(self, connection: Any) -> Any: ...
-
-    @abc.abstractmethod
-    def is_lost(self, error: Exception) -> bool:
-        """Whether the connection is of no use any more."""
-
-    @abc.abstractmethod
-    def is_passing(self, error: Exception) -> bool:
-        """Whether another transaction was in the way, so that another try may succeed."""
-
-    @abc.abstractmethod
-    def translate(self, error: Exception) -> MQError:
-        """Say it as an error of the contract. Raises `error` when it is none of the store's."""
-
-    def waking(self, store: "ServerStore") -> Waking:
-        """What gives hints: within this process, where the server cannot tell its clients."""
-        return LocalWaking(self.place)
-
-
 class ServerStore(Store):
     def __init__(self, client: Client, clock: Clock) -> None:
         self._client = client
         self._clock = clock
         self._closed = False
         self._low = LowWater()
-        self.waking = client.waking(self)
+        self.waking = client.waking(self.send)
         self._written: dict[int, int] = {}
         """How many transactions changed the counts of each queue since the last folding."""
         self._folded: dict[int, int] = {}

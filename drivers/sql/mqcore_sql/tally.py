@@ -19,6 +19,7 @@ from sqlalchemy import (
     BigInteger,
     Select,
     bindparam,
+    case,
     func,
     literal,
     literal_column,
@@ -79,9 +80,12 @@ def _part(kind: int, level: int) -> Select[Any]:
 
 _deltas = tally_deltas.c
 _LISTED = Statement(
-    select(_deltas.kind, func.sum(_deltas.n))
-    .where(_deltas.queue_id == bindparam("q"), _deltas.ends_at > bindparam("now"))
-    .group_by(_deltas.kind)
+    select(
+        *(
+            func.sum(case((_deltas.kind == literal_column(str(kind)), _deltas.n)))
+            for kind in (LIVE, CLAIMED)
+        )
+    ).where(_deltas.queue_id == bindparam("q"), _deltas.ends_at > bindparam("now"))
 )
 _LIST = Statement(tally_deltas.insert())
 _FOLD = Statement(
@@ -178,8 +182,8 @@ def count(db: Database, queue_id: int, now: int) -> tuple[int, int]:
     for kind, n in db.all(_COUNT, {"q": queue_id, **ranges}):
         sums[kind] += int(n)
     if db.shared:
-        for kind, n in db.all(_LISTED, {"q": queue_id, "now": now}):
-            sums[kind] += int(n)
+        for kind, n in enumerate(db.one(_LISTED, {"q": queue_id, "now": now})):
+            sums[kind] += int(n or 0)
     return sums[LIVE], sums[CLAIMED]
 
 
