@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, bindparam, func, literal_column, select
 
 from . import rows, segments, tally
 from .dialect import by_index
-from .schema import claims, graves, messages, subscriptions, tally_deltas
+from .schema import BALLAST, claims, graves, messages, subscriptions, tally_deltas
 from .schema import segments as runs_table
 from .segments import RUN
 from .session import Work
@@ -21,7 +21,12 @@ STEP = 250
 
 _limit = bindparam("limit", type_=BigInteger)
 _GRAVE = Statement(select(graves.c.queue_id).limit(1).with_for_update(skip_locked=True))
-_LISTED = Statement(select(tally_deltas.c.queue_id).limit(1))
+_LISTED = Statement(
+    select(tally_deltas.c.queue_id)
+    .where(tally_deltas.c.queue_id > literal_column(str(BALLAST)))
+    .order_by(tally_deltas.c.queue_id)
+    .limit(1)
+)
 _CLOSE_GRAVE = Statement(graves.delete().where(graves.c.queue_id == bindparam("q")))
 _IN_GRAVE = Statement(
     select(messages.c.seq)

@@ -10,6 +10,7 @@ down_revision = "0003"
 
 FREE, RETURNED = 0, 3
 BALLAST = 10_000
+NEVER = 2**62
 TEXT = "'ballast-' || lpad(n::text, 28, '0')"
 
 
@@ -49,7 +50,7 @@ def _add_ballast() -> None:
     for table, row in {
         "messages": f"0, n, {TEXT}, 0, NULL, 0, 0, 0, 0, NULL, 0",
         "bodies": "0, n, ''",
-        "claims": f"0, {TEXT}, 0, 0, 0, 0, ''",
+        "claims": f"0, {TEXT}, 0, 0, 0, {NEVER}, ''",
         "tally_deltas": "0, n, 0, 0, 0",
     }.items():
         op.execute(f"INSERT INTO {table} SELECT {row} FROM generate_series(1, {BALLAST}) n")  # noqa: S608
