@@ -84,7 +84,7 @@ class TestMariaDB(FailingServer):
         driver = self.open(f"{uri}?statement_timeout=1")
         driver.queues.create(QUEUE, {})
         with self.engine(uri).connect() as other:
-            other.exec_driver_sql("SELECT * FROM queues FOR UPDATE")
+            other.exec_driver_sql("SELECT * FROM numbers FOR UPDATE")
             with pytest.raises(Unavailable, match="statement_timeout"):
                 driver.messages.post(QUEUE, [NewMessage(new_id(), b"1", 600)])
         driver.messages.post(QUEUE, [NewMessage(new_id(), b"1", 600)])

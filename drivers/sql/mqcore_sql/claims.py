@@ -298,3 +298,4 @@ def _release(work: Work, queue: QueueRef, claim_id: str) -> None:
     for some in rows.chunks([row.seq for row in held]):
         work.db.run(_RETURN, {"q": queue_id, "seqs": some})
     work.db.run(_DELETE, {"q": queue_id, "c": claim_id})
+    work.woken.add(queue)

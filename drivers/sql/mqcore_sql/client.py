@@ -1,17 +1,21 @@
 """What differs between servers: the library that talks to one, and its words and errors."""
 
 import abc
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import unquote
 
 from sqlalchemy import Connection, Dialect
 
-from mqcore.contract import BadUri, MQError, StoreUri
+from mqcore.contract import BadUri, LocalWaking, MQError, StoreUri, Waking
 
-__all__ = ["MARGIN", "Client"]
+__all__ = ["MARGIN", "Client", "Send"]
 
 MARGIN = 1.0
 """Seconds that the server has beyond the timeout to say that a statement timed out."""
+
+Send = Callable[[str, Sequence[object]], None]
+"""Runs a statement that is a transaction by itself."""
 
 
 class Client(abc.ABC):
@@ -80,3 +84,7 @@ class Client(abc.ABC):
     @abc.abstractmethod
     def opening(self, error: Exception) -> MQError:
         """The same while opening: what the deployer must change is Misconfigured."""
+
+    def waking(self, send: Send) -> Waking:
+        """What gives hints: within this process, where the server cannot tell its clients."""
+        return LocalWaking(self.place)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
-from mqcore.contract import Clock, Closed, MQError, Unavailable
+from mqcore.contract import Clock, Closed, LocalWaking, MQError, Unavailable
 
 from . import migrate
 from .errors import translate, translated
@@ -35,7 +35,9 @@ class SqliteStore(Store):
         self._reading = reader_engine(settings)
         connection = migrate.connect(self._writing, settings)
         self._file = self._identity()
-        self._writer = Writer(connection, settings.busy_timeout, clock, self._failed)
+        self.waking = LocalWaking(self._file)
+        busy_timeout = settings.busy_timeout
+        self._writer = Writer(connection, busy_timeout, clock, self._failed, self.waking)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -56,6 +58,7 @@ class SqliteStore(Store):
     def close(self) -> None:
         self._closed = True
         self._writer.close()
+        self.waking.close()
         self._writing.dispose()
         self._reading.dispose()
 

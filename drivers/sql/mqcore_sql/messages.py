@@ -151,6 +151,8 @@ class JoinedMessages(Messages):
 def reserve(work: Work, queue: QueueRef, n: int) -> tuple[int, int]:
     """Take the next `n` numbers of the queue: its id and the first one. Raises QueueNotFound.
 
+    Who watches it is woken.
+
     Until the transaction ends nobody else gets numbers of this queue, so that messages appear
     in their order and no reader that pages by number misses one.
     """
@@ -159,6 +161,7 @@ def reserve(work: Work, queue: QueueRef, n: int) -> tuple[int, int]:
         taken = _RESERVE.first(work.db, {**names(queue), "n": n, "known": known})
         if taken is not None:
             work.low.posted(queue, taken.next_seq - n)
+            work.woken.add(queue)
             return taken.queue_id, taken.next_seq - n
         if find(work, queue) is None:
             break

@@ -287,7 +287,7 @@ def open_driver(uri: str, *, clock: Clock) -> SqlDriver:
     `ssl_mode` (`preferred`, `disabled`, `required`, `verify_ca` or `verify_identity`, which is the
     default with `ssl_ca`), `ssl_ca`, `ssl_cert`, `ssl_key`: files in PEM format.
     """
-    return open_on(MysqlClient(StoreUri(uri)), clock)
+    return open_on(MysqlClient(StoreUri(uri)), clock, SqlDriver)
 
 
 def upgrade(uri: str) -> str:

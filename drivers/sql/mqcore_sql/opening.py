@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from mqcore.contract import Clock, MQError
 
@@ -13,16 +13,18 @@ from .server import ServerStore
 
 __all__ = ["open_on", "upgrade_on", "version_on"]
 
+D = TypeVar("D", bound=SqlDriver)
+
 TO_OPEN = 60
 """Seconds that each step of opening may take, once there is a connection."""
 
 
-def open_on(client: Client, clock: Clock) -> SqlDriver:
-    """A handle; the tables are made when none is there."""
+def open_on(client: Client, clock: Clock, kind: type[D]) -> D:
+    """A handle of this kind; the tables are made when none is there."""
     with _opening(client) as connection:
         durable = client.is_durable(connection)
         migrate.prepare(client, connection)
-    return SqlDriver(ServerStore(client, clock), durable=durable)
+    return kind(ServerStore(client, clock), durable=durable)
 
 
 def upgrade_on(client: Client) -> str:

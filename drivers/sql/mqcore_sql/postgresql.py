@@ -1,5 +1,8 @@
 """PostgreSQL, by way of psycopg 3."""
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -10,16 +13,19 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from mqcore.contract import (
+    Capability,
     Clock,
     Invalid,
     Misconfigured,
     MQError,
+    Receive,
+    SharedWaking,
     StoreUri,
     TooLarge,
     Unavailable,
 )
 
-from .client import MARGIN, Client
+from .client import MARGIN, Client, Send
 from .driver import SqlDriver
 from .opening import open_on, upgrade_on, version_on
 
@@ -31,6 +37,13 @@ SETTINGS = (
     "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_sort=off"
     " -c plan_cache_mode=force_generic_plan"
 )
+CHANNEL = "mqcore"
+"""Where the servers on a database tell each other of messages. Known to it alone."""
+KEYS = 400
+"""How many keys of queues fit into one notification, which holds 8,000 bytes."""
+NOTIFY = "SELECT pg_notify(%s, part) FROM unnest(%s::text[]) AS part"
+ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+"""What finds out that the other end of a silent connection is gone."""
 LOCK = 0x6D71636F7265
 """Of several processes that open an empty database at once, one makes the tables."""
 
@@ -65,8 +78,9 @@ class PostgresqlClient(Client):
         }
         uri.done()
 
-    def connect(self) -> _Connection:
-        connection = _Connection.connect(**self.options, autocommit=True, prepare_threshold=0)
+    def connect(self, **more: int) -> _Connection:
+        options = self.options | more
+        connection = _Connection.connect(**options, autocommit=True, prepare_threshold=0)
         connection.patience = self.timeout + MARGIN
         connection.prepared_max = 1000
         # All whole numbers alike, or a statement would be prepared for each mix of their sizes.
@@ -124,6 +138,18 @@ class PostgresqlClient(Client):
             return Unavailable(f"the database {self.place} cannot be used: {_first(error)}")
         raise error
 
+    def waking(self, send: Send) -> SharedWaking:
+        return SharedWaking(partial(_notify, send), self._listen)
+
+    @contextmanager
+    def _listen(self) -> Iterator[Receive]:
+        try:
+            with self.connect(**ALIVE) as connection:
+                connection.execute(f"LISTEN {CHANNEL}")
+                yield partial(_receive, connection)
+        except Exception as error:
+            raise self.translate(error) from error
+
     def opening(self, error: Exception) -> MQError:
         advice = WRONG.get(_state(error) or "")
         if advice:
@@ -174,14 +200,32 @@ def _first(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
-def open_driver(uri: str, *, clock: Clock) -> SqlDriver:
+def _notify(send: Send, keys: Collection[str]) -> None:
+    """Tell all listeners. In the transactions of posts this would make their commits one by one."""
+    listed = list(keys)
+    parts = [" ".join(listed[at : at + KEYS]) for at in range(0, len(listed), KEYS)]
+    send(NOTIFY, [CHANNEL, parts])
+
+
+def _receive(connection: _Connection, seconds: float) -> list[str]:
+    heard = connection.notifies(timeout=seconds, stop_after=1)
+    return [key for notice in heard for key in notice.payload.split()]
+
+
+class PostgresqlDriver(SqlDriver):
+    """A handle on a database that tells its clients of messages."""
+
+    capabilities = SqlDriver.capabilities | Capability.WAKING
+
+
+def open_driver(uri: str, *, clock: Clock) -> PostgresqlDriver:
     """Open `postgresql://user:password@host:port/database`, creating the tables when none is there.
 
     Options: `pool_size`, the most connections of one process (20); `connect_timeout` (5) and
     `statement_timeout` (10) in seconds; `host`, a folder with a socket; `sslmode`, `sslrootcert`,
     `sslcert`, `sslkey` as libpq has them.
     """
-    return open_on(PostgresqlClient(StoreUri(uri)), clock)
+    return open_on(PostgresqlClient(StoreUri(uri)), clock, PostgresqlDriver)
 
 
 def upgrade(uri: str) -> str:

@@ -2,14 +2,14 @@
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import PoolProxiedConnection, QueuePool, exc
 
-from mqcore.contract import Clock, Closed, MQError, Unavailable
+from mqcore.contract import Clock, Closed, MQError, QueueRef, Unavailable
 
 from . import tally
 from .client import Client
@@ -34,6 +34,7 @@ class ServerStore(Store):
         self._clock = clock
         self._closed = False
         self._low = LowWater()
+        self.waking = client.waking(self.send)
         self._written: dict[int, int] = {}
         """How many transactions changed the counts of each queue since the last folding."""
         self._folded: dict[int, int] = {}
@@ -58,22 +59,31 @@ class ServerStore(Store):
         for tried in range(1, TRIES + 1):
             try:
                 with self._translated():
-                    outcome, changed = self._attempt(job)
+                    outcome, changed, woken = self._attempt(job)
             except _Repeatable as error:
                 if tried == TRIES or time.monotonic() > deadline:
                     raise error.reason from error.reason.__cause__
                 time.sleep(random.uniform(0, 0.002) * tried)  # noqa: S311 - spreads the tries
             else:
+                for queue in woken:
+                    self.waking.tell(queue)
                 self._fold(changed)
                 return outcome
         raise AssertionError
 
+    def send(self, statement: str, parameters: Sequence[object]) -> None:
+        """Run a statement that is a transaction by itself."""
+        with self._translated():
+            link, _ = self._begin(statement, parameters)
+            link.close()
+
     def close(self) -> None:
+        self.waking.close()
         self._closed = True
         self._pool.dispose()
 
-    def _attempt(self, job: Job[T]) -> tuple[T, set[int]]:
-        """What the job returns, and the queues whose counts it changed."""
+    def _attempt(self, job: Job[T]) -> tuple[T, set[int], set[QueueRef]]:
+        """What the job returns, the queues whose counts it changed, and those to hint at."""
         with self._transaction(self._client.write) as db:
             try:
                 work = Work(db, self._clock(), self._low)
@@ -87,7 +97,7 @@ class ServerStore(Store):
                     reason.__cause__ = error
                     raise _Repeatable(reason) from error
                 raise
-        return outcome, changed
+        return outcome, changed, work.woken
 
     def _fold(self, changed: set[int]) -> None:
         for queue_id in changed:
@@ -122,7 +132,9 @@ class ServerStore(Store):
             if self._closed:
                 self._pool.dispose()
 
-    def _begin(self, begin: str) -> tuple[PoolProxiedConnection, Any]:
+    def _begin(
+        self, begin: str, parameters: Sequence[object] = ()
+    ) -> tuple[PoolProxiedConnection, Any]:
         """A connection that works, since it has just begun a transaction."""
         while True:
             if self._closed:
@@ -132,7 +144,7 @@ class ServerStore(Store):
             link.info["used"] = True
             cursor = self._client.cursor(link.dbapi_connection)
             try:
-                cursor.execute(begin)
+                cursor.execute(begin, parameters)
             except Exception as error:
                 link.invalidate()
                 if fresh or not self._client.is_lost(error):

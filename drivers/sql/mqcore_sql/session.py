@@ -5,6 +5,8 @@ from typing import Any
 
 from sqlalchemy import Select
 
+from mqcore.contract import QueueRef
+
 from .lowwater import LowWater
 from .segments import Segments
 from .statements import Database, Statement
@@ -46,6 +48,8 @@ class Reading:
 class Work(Session):
     """A writing transaction, with what it changes in the counts and bounds.
 
+    `woken` are the queues to hint at when it is committed.
+
     On a server others write at the same time: what is read to be changed is locked as it is read.
     """
 
@@ -55,6 +59,7 @@ class Work(Session):
         super().__init__(db, now, low)
         self.tally = Tally()
         self.segments = Segments()
+        self.woken: set[QueueRef] = set()
 
     def flush(self) -> None:
         self.segments.flush(self.db)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from sqlalchemy import bindparam, select
 
-from mqcore.contract import QueueRef
+from mqcore.contract import QueueRef, Waking
 
 from .dialect import by_index
 from .schema import queues
@@ -34,6 +34,8 @@ _FIND = Statement(
 
 class Store(abc.ABC):
     """Transactions of a handle. After `close`, its methods raise Closed."""
+
+    waking: Waking
 
     @abc.abstractmethod
     def reading(self) -> AbstractContextManager[Session]:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from mqcore.contract import Clock, Closed, MQError
+from mqcore.contract import Clock, Closed, MQError, Waking
 
 from .lowwater import LowWater
 from .session import Work
@@ -60,6 +60,7 @@ class Writer:
         busy_timeout: float,
         clock: Clock,
         failed: Callable[[Exception], MQError],
+        waking: Waking,
     ) -> None:
         self._connection = connection
         self._cursor = connection.connection.cursor()
@@ -68,6 +69,7 @@ class Writer:
         self._clock = clock
         self._low = LowWater()
         self._failed = failed
+        self._waking = waking
         self._orders: deque[_Order] = deque()
         self._changed = threading.Condition()
         self._busy = False
@@ -180,6 +182,8 @@ class Writer:
             # Of the connection, since SQLite may have ended the transaction by itself.
             self._cursor.connection.rollback()
             raise
+        for queue in work.woken:
+            self._waking.tell(queue)
         return outcomes
 
     def _fail(self, orders: list[_Order], error: Exception) -> None:
