@@ -1,9 +1,10 @@
 """What holds when any database server stalls, dies, is full of connections, or refuses."""
 
+import os
 import time
 from abc import abstractmethod
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from threading import Event, Thread
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -83,6 +84,10 @@ class FailingServer:
     @abstractmethod
     def guest(self, server: Any, uri: str, *, rights: bool) -> str:
         """The URI for another user, who may have few connections and, unless told, no rights."""
+
+    @abstractmethod
+    def small(self) -> AbstractContextManager[tuple[str, Callable[[], object]]]:
+        """The URI of a database that cannot hold 60 MB, and what makes it larger."""
 
     def open(self, uri: str) -> SqlDriver:
         opened = type(self).open_driver(uri, clock=time.time)
@@ -178,6 +183,35 @@ class FailingServer:
             taken.close()
             assert driver.queues.create(QUEUE, {})
             post(driver)
+
+    def test_on_a_full_disk_nothing_is_lost_and_the_same_handle_goes_on_when_there_is_room(
+        self,
+    ) -> None:
+        acknowledged: list[str] = []
+        large = os.urandom(1_000_000)
+
+        def post_large(driver: SqlDriver) -> None:
+            new = NewMessage(new_id(), large, 600)
+            driver.messages.post(QUEUE, [new])
+            acknowledged.append(new.id)
+
+        with ExitStack() as stack:
+            uri, grow = stack.enter_context(self.small())
+            driver = stack.enter_context(closing(self.open(uri)))
+            driver.queues.create(QUEUE, {})
+
+            def fill() -> None:
+                for _ in range(60):
+                    post_large(driver)
+
+            with pytest.raises(Unavailable, match="cannot grow; make room on its disk"):
+                fill()
+            driver.ping()
+            listed = [one.id for one in driver.messages.list(QUEUE, limit=100).items]
+            assert listed == acknowledged
+            grow()
+            post_large(driver)
+            assert driver.queues.stats(QUEUE).total == len(acknowledged)
 
     def test_what_is_wrong_is_named_without_the_password(self, server: Server, uri: str) -> None:
         at = urlsplit(uri)

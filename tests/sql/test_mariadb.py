@@ -1,17 +1,23 @@
 """A MariaDB that stalls, dies, or refuses: what a deployer and a caller are told."""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
 
 import pytest
 import trustme
+from mqcore_sql.claims import _claim
 from mqcore_sql.mysql import open_driver
+from mqcore_sql.session import Work
 
 from mqcore.contract import (
     BadUri,
     Capability,
+    Claim,
+    ClaimRequest,
     Misconfigured,
     NewMessage,
     QueueRef,
@@ -22,7 +28,22 @@ from mqcore.contract import (
 from tests.backends import MariaDB
 
 from .conftest import QUEUE
-from .failing import Bad, FailingServer, Queries
+from .failing import Bad, FailingServer, Queries, post
+
+
+class SmallMariaDB(MariaDB):
+    """All tables are in one file, whose size has a limit."""
+
+    limit = "40M"
+
+    def command(self) -> list[str]:
+        file = f"--innodb-data-file-path=ibdata1:12M:autoextend:max:{self.limit}"
+        return [*super().command(), file, "--innodb-file-per-table=OFF"]
+
+    def grow(self) -> None:
+        self.limit = "80M"
+        self.stop()
+        self.start()
 
 
 class TestMariaDB(FailingServer):
@@ -60,6 +81,31 @@ class TestMariaDB(FailingServer):
         server.sql(f"GRANT {granted} ON {at.path[1:]}.* TO {name}")
         server.sql("SET GLOBAL max_connections = 10")
         return at._replace(netloc=f"{name}:guest@127.0.0.1:{server.port}").geturl()
+
+    @contextmanager
+    def small(self) -> Iterator[tuple[str, Callable[[], object]]]:
+        with SmallMariaDB(fsync=False) as server:
+            yield server.uri, server.grow
+
+    def test_a_claim_locks_no_more_than_it_takes(self, uri: str) -> None:
+        with closing(self.open(uri)) as driver, closing(self.open(uri)) as other:
+            driver.queues.create(QUEUE, {})
+            for _ in range(20):
+                post(driver)
+
+            def job(work: Work) -> None:
+                """What others can do before the transaction of a claim ends."""
+                (claim,) = _claim(work, QUEUE, [ClaimRequest(new_id(), 5, 60, 0)])
+                with self.engine(uri).connect() as connection:
+                    rest = "SELECT seq FROM messages FOR UPDATE SKIP LOCKED"
+                    assert len(connection.exec_driver_sql(rest).all()) == 15
+                (rest_of_them,) = other.claims.claim(QUEUE, [ClaimRequest(new_id(), 20, 60, 0)])
+                assert isinstance(claim, Claim)
+                assert isinstance(rest_of_them, Claim)
+                assert (len(claim.messages), len(rest_of_them.messages)) == (5, 15)
+
+            driver._store.write(job)
+            assert driver.queues.stats(QUEUE).claimed == 20
 
     def test_a_database_that_a_user_may_not_see_is_named(self, server: MariaDB, uri: str) -> None:
         guest = urlsplit(self.guest(server, uri, rights=True))

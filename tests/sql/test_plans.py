@@ -104,8 +104,8 @@ def _bad_nodes(node: dict[str, Any], *, limited: bool) -> Iterator[str]:
 
 
 SERVERS: dict[str, tuple[Any, Plan]] = {
-    "mariadb": (mysql._Mysql, on_mariadb),
-    "postgresql": (postgresql._Postgresql, on_postgresql),
+    "mariadb": (mysql.MysqlClient, on_mariadb),
+    "postgresql": (postgresql.PostgresqlClient, on_postgresql),
 }
 
 

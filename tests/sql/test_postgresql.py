@@ -1,6 +1,10 @@
 """A PostgreSQL that stalls, dies, or refuses: what a deployer and a caller are told."""
 
+import subprocess
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -8,7 +12,7 @@ import pytest
 from mqcore_sql.postgresql import open_driver
 
 from mqcore.contract import BadUri, Misconfigured, Unavailable
-from tests.backends import PostgreSQL
+from tests.backends import Missing, PostgreSQL
 
 from .failing import Bad, FailingServer, Queries
 
@@ -35,6 +39,23 @@ class TestPostgreSQL(FailingServer):
         if rights:
             server.sql(f"GRANT CREATE ON SCHEMA public TO {name}", uri)
         return urlsplit(uri)._replace(netloc=f"{name}:guest@127.0.0.1:{server.port}").geturl()
+
+    @contextmanager
+    def small(self) -> Iterator[tuple[str, Callable[[], object]]]:
+        with PostgreSQL() as server:
+            place = server.folder_for("small")
+            mount = ["mount", "-t", "tmpfs", "tmpfs", str(place), "-o", "mode=777"]
+            if subprocess.run([*mount, "-o", "size=40m"], check=False).returncode:
+                raise Missing("a small disk, which only root may mount")
+            try:
+                data = server.folder_for("small/data")
+                server.sql(f"CREATE TABLESPACE small LOCATION '{data}'")
+                server.sql("CREATE DATABASE small TABLESPACE small")
+                larger = partial(subprocess.run, [*mount, "-o", "remount,size=80m"], check=True)
+                yield urlsplit(server.uri)._replace(path="/small").geturl(), larger
+            finally:
+                server.stop()
+                subprocess.run(["umount", str(place)], check=True)
 
 
 def test_tls_is_verified() -> None:

@@ -26,7 +26,7 @@ from .client import MARGIN, Client
 from .driver import SqlDriver
 from .opening import open_on, upgrade_on, version_on
 
-__all__ = ["open_driver", "upgrade", "version"]
+__all__ = ["MysqlClient", "open_driver", "upgrade", "version"]
 
 VERIFYING = ("verify_ca", "verify_identity")
 MODES = ("preferred", "disabled", "required", *VERIFYING)
@@ -96,7 +96,7 @@ class _Dialect(MySQLDialect_pymysql):
     supports_statement_cache = False
 
 
-class _Mysql(Client):
+class MysqlClient(Client):
     dialect = _Dialect(paramstyle="format")
     # Statements begin transactions by themselves (autocommit is off), these say of what kind.
     read = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
@@ -287,14 +287,14 @@ def open_driver(uri: str, *, clock: Clock) -> SqlDriver:
     `ssl_mode` (`preferred`, `disabled`, `required`, `verify_ca` or `verify_identity`, which is the
     default with `ssl_ca`), `ssl_ca`, `ssl_cert`, `ssl_key`: files in PEM format.
     """
-    return open_on(_Mysql(StoreUri(uri)), clock, SqlDriver)
+    return open_on(MysqlClient(StoreUri(uri)), clock, SqlDriver)
 
 
 def upgrade(uri: str) -> str:
     """See `mqcore.contract.Schema`."""
-    return upgrade_on(_Mysql(StoreUri(uri)))
+    return upgrade_on(MysqlClient(StoreUri(uri)))
 
 
 def version(uri: str) -> str:
     """See `mqcore.contract.Schema`."""
-    return version_on(_Mysql(StoreUri(uri)))
+    return version_on(MysqlClient(StoreUri(uri)))

@@ -29,7 +29,7 @@ from .client import MARGIN, Client, Send
 from .driver import SqlDriver
 from .opening import open_on, upgrade_on, version_on
 
-__all__ = ["open_driver", "upgrade", "version"]
+__all__ = ["PostgresqlClient", "open_driver", "upgrade", "version"]
 
 TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 SETTINGS = (
@@ -57,7 +57,7 @@ class _Connection(psycopg.Connection[Any]):
         return super().wait(gen, interval, self.patience if timeout is None else timeout)
 
 
-class _Postgresql(Client):
+class PostgresqlClient(Client):
     dialect = PGDialect_psycopg(paramstyle="format")  # type: ignore[no-untyped-call]
     read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
     write = "BEGIN ISOLATION LEVEL READ COMMITTED"
@@ -225,14 +225,14 @@ def open_driver(uri: str, *, clock: Clock) -> PostgresqlDriver:
     `statement_timeout` (10) in seconds; `host`, a folder with a socket; `sslmode`, `sslrootcert`,
     `sslcert`, `sslkey` as libpq has them.
     """
-    return open_on(_Postgresql(StoreUri(uri)), clock, PostgresqlDriver)
+    return open_on(PostgresqlClient(StoreUri(uri)), clock, PostgresqlDriver)
 
 
 def upgrade(uri: str) -> str:
     """See `mqcore.contract.Schema`."""
-    return upgrade_on(_Postgresql(StoreUri(uri)))
+    return upgrade_on(PostgresqlClient(StoreUri(uri)))
 
 
 def version(uri: str) -> str:
     """See `mqcore.contract.Schema`."""
-    return version_on(_Postgresql(StoreUri(uri)))
+    return version_on(PostgresqlClient(StoreUri(uri)))
