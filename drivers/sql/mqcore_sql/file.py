@@ -10,6 +10,7 @@ from mqcore.contract import Clock, Closed, LocalWaking, MQError, Unavailable
 
 from . import migrate
 from .errors import translate, translated
+from .lowwater import LowWater
 from .session import Session, Work
 from .sqlite import Settings, reader_engine, writer_engine
 from .statements import Database
@@ -29,6 +30,7 @@ class SqliteStore(Store):
         self._place = str(settings.path)
         self._clock = clock
         self._closed = False
+        self._low = LowWater()
         self._writing = writer_engine(settings)
         self._reading = reader_engine(settings)
         connection = migrate.connect(self._writing, settings)
@@ -44,7 +46,7 @@ class SqliteStore(Store):
         self._check_place()
         with translated(self._path), self._reading.connect() as connection, connection.begin():
             cursor = connection.connection.cursor()
-            yield Session(Database(connection.dialect, cursor), self._clock())
+            yield Session(Database(connection.dialect, cursor), self._clock(), self._low)
 
     def write(self, job: Job[T]) -> T:
         return self._writer.run(partial(self._placed, job))

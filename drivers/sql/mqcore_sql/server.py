@@ -1,6 +1,5 @@
 """A handle's connections to a database server: every call is a transaction of its caller."""
 
-import abc
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -8,16 +7,18 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import Dialect, PoolProxiedConnection, QueuePool, exc
+from sqlalchemy import PoolProxiedConnection, QueuePool, exc
 
-from mqcore.contract import Clock, Closed, LocalWaking, MQError, QueueRef, Unavailable, Waking
+from mqcore.contract import Clock, Closed, MQError, QueueRef, Unavailable
 
 from . import tally
+from .client import Client
+from .lowwater import LowWater
 from .session import Session, Work
 from .statements import Database
 from .store import Job, Store
 
-__all__ = ["Client", "ServerStore"]
+__all__ = ["ServerStore"]
 
 T = TypeVar("T")
 
@@ -27,52 +28,17 @@ FOLD_AFTER = 200
 """After so many transactions that changed the counts of a queue, one folds what they listed."""
 
 
-class Client(abc.ABC):
-    """What differs between servers: the library that talks to one, and its words and errors."""
-
-    place: str
-    """The URI without secrets."""
-    dialect: Dialect
-    read: str
-    """Begins a transaction that sees one moment."""
-    write: str
-    """Begins a transaction whose every statement sees what is committed."""
-    pool_size: int
-    timeout: float
-    """Seconds after which a statement is given up."""
-
-    @abc.abstractmethod
-    def connect(self) -> Any:
-        """Open a connection that begins no transaction by itself."""
-
-    @abc.abstractmethod
-    def cursor(self, connection: Any) -> Any: ...
-
-    @abc.abstractmethod
-    def is_lost(self, error: Exception) -> bool:
-        """Whether the connection is of no use any more."""
-
-    @abc.abstractmethod
-    def is_passing(self, error: Exception) -> bool:
-        """Whether another transaction was in the way, so that another try may succeed."""
-
-    @abc.abstractmethod
-    def translate(self, error: Exception) -> MQError:
-        """Say it as an error of the contract. Raises `error` when it is none of the store's."""
-
-    def waking(self, store: "ServerStore") -> Waking:
-        """What gives hints: within this process, where the server cannot tell its clients."""
-        return LocalWaking(self.place)
-
-
 class ServerStore(Store):
     def __init__(self, client: Client, clock: Clock) -> None:
         self._client = client
         self._clock = clock
         self._closed = False
-        self.waking = client.waking(self)
+        self._low = LowWater()
+        self.waking = client.waking(self.send)
         self._written: dict[int, int] = {}
         """How many transactions changed the counts of each queue since the last folding."""
+        self._folded: dict[int, int] = {}
+        """The last change in each queue's list that was folded."""
         self._pool = QueuePool(
             client.connect,
             pool_size=client.pool_size,
@@ -85,7 +51,7 @@ class ServerStore(Store):
     @contextmanager
     def reading(self) -> Iterator[Session]:
         with self._translated(), self._transaction(self._client.read) as db:
-            yield Session(db, self._clock())
+            yield Session(db, self._clock(), self._low)
 
     def write(self, job: Job[T]) -> T:
         """As a store does; run again when others were in the way."""
@@ -120,7 +86,7 @@ class ServerStore(Store):
         """What the job returns, the queues whose counts it changed, and those to hint at."""
         with self._transaction(self._client.write) as db:
             try:
-                work = Work(db, self._clock())
+                work = Work(db, self._clock(), self._low)
                 outcome = job(work)
                 changed = work.tally.queues
                 work.flush()
@@ -139,11 +105,17 @@ class ServerStore(Store):
             if written >= FOLD_AFTER:
                 self._written.pop(queue_id, None)
                 try:
-                    self._attempt(partial(_fold, queue_id=queue_id))
+                    self._attempt(partial(self._fold_some, queue_id=queue_id))
                 except Exception:  # noqa: S112 - it is tried again; the call itself is done
                     continue
             else:
                 self._written[queue_id] = written
+
+    def _fold_some(self, work: Work, queue_id: int) -> None:
+        after = self._folded.get(queue_id, 0)
+        last = tally.fold(work.db, queue_id, work.second, 2 * FOLD_AFTER, after)
+        if last:
+            self._folded[queue_id] = last
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Database]:
@@ -202,10 +174,6 @@ class ServerStore(Store):
             ) from error
         except Exception as error:
             raise self._client.translate(error) from error
-
-
-def _fold(work: Work, queue_id: int) -> None:
-    tally.fold(work.db, queue_id, work.second, 2 * FOLD_AFTER)
 
 
 class _Repeatable(Exception):

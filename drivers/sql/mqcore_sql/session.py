@@ -7,6 +7,7 @@ from sqlalchemy import Select
 
 from mqcore.contract import QueueRef
 
+from .lowwater import LowWater
 from .segments import Segments
 from .statements import Database, Statement
 from .tally import Tally
@@ -22,8 +23,9 @@ class Session:
 
     writing = False
 
-    def __init__(self, db: Database, now: float) -> None:
+    def __init__(self, db: Database, now: float, low: LowWater) -> None:
         self.db = db
+        self.low = low
         self.now = now
         self.second = math.floor(now)
 
@@ -53,8 +55,8 @@ class Work(Session):
 
     writing = True
 
-    def __init__(self, db: Database, now: float) -> None:
-        super().__init__(db, now)
+    def __init__(self, db: Database, now: float, low: LowWater) -> None:
+        super().__init__(db, now, low)
         self.tally = Tally()
         self.segments = Segments()
         self.woken: set[QueueRef] = set()

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, select
 
 from mqcore.contract import QueueRef, Waking
 
+from .dialect import by_index
 from .schema import queues
 from .session import Session, Work
 from .statements import Statement
@@ -22,8 +23,11 @@ Job = Callable[[Work], T]
 because the jobs beside it are committed all the same. It may be run again after a rollback."""
 
 _FIND = Statement(
-    select(queues.c.id).where(
-        queues.c.project == bindparam("in_project"), queues.c.name == bindparam("named")
+    by_index(
+        "queues_by_name",
+        select(queues.c.id).where(
+            queues.c.project == bindparam("in_project"), queues.c.name == bindparam("named")
+        ),
     )
 )
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from mqcore.contract import Clock, Closed, MQError, Waking
 
+from .lowwater import LowWater
 from .session import Work
 from .sqlite import begin_writing
 from .statements import Database
@@ -66,6 +67,7 @@ class Writer:
         self._db = Database(connection.dialect, self._cursor)
         self._busy_timeout = busy_timeout
         self._clock = clock
+        self._low = LowWater()
         self._failed = failed
         self._waking = waking
         self._orders: deque[_Order] = deque()
@@ -167,7 +169,7 @@ class Writer:
         except Exception as error:
             raise _NoTransaction(error) from error
         try:
-            work = Work(self._db, self._clock())
+            work = Work(self._db, self._clock(), self._low)
             outcomes: list[tuple[Any, MQError | None]] = []
             for order in orders:
                 try:
