@@ -199,15 +199,19 @@ class Messages(MessageController):
         view = self._store.view(queue, settled=True)
         if view is None:
             return None
+        settled = []
         for listed in view.posts:
             if listed["first"] + listed["n"] < view.next or self._posts.is_whole(view.q, listed):
                 self._posts.settle(view, listed, at, patience=PATIENCE)
+                settled.append(listed["post"])
         if not view.posts:
             return view
         view = self._store.view(queue, settled=True)
-        if view is None or not view.posts:
-            return view
-        return replace(view, next=min(each["first"] for each in view.posts), posts=())
+        if view is None:
+            return None
+        # What this shows may lag behind what was just settled.
+        firsts = [each["first"] for each in view.posts if each["post"] not in settled]
+        return replace(view, next=min([view.next, *firsts]), posts=())
 
     def first(self, queue: QueueRef, sort: int = 1) -> Message:
         if sort not in (1, -1):

@@ -45,11 +45,8 @@ class Runs:
             return
         writes = [
             UpdateOne(
-                {"_id": "/".join(map(str, key))},
-                {
-                    "$max": {"last": last},
-                    "$setOnInsert": dict(zip(("q", "level", "run"), key, strict=True)),
-                },
+                {"_id": "/".join(map(str, key)), "q": key[0], "level": key[1], "run": key[2]},
+                {"$max": {"last": last}},
                 upsert=True,
             )
             for key, last in new.items()
@@ -101,7 +98,8 @@ class Runs:
                 below = {"$gte": place * FAN, "$lt": (place + 1) * FAN}
                 if level and runs.find_one({"q": q, "level": level - 1, "run": below}, {"_id": 1}):
                     break
-                runs.delete_one({"_id": f"{q}/{level}/{place}", "last": {"$lte": second}})
+                over = {"_id": f"{q}/{level}/{place}", "q": q, "last": {"$lte": second}}
+                runs.delete_one(over)
 
     def forget(self, q: int, limit: int) -> bool:
         """Remove up to `limit` runs of a queue that is no more; whether more may be left."""

@@ -70,6 +70,8 @@ INDEXES: Final = {
         _index(ENDED, "ends"),
     ],
     "claims": [_index(LATE, "q", "over"), _index(ENDED, "over")],
+    "counts": [_index("by_check", "checked")],
+    "graves": [_index("by_age", "since")],
     "runs": [_index("by_level", "q", "level", "run", "last")],
     "subscriptions": [
         _index(BY_ID, "p", "n", "id", unique=True),

@@ -130,7 +130,7 @@ class Store:
                 self._client.close()
                 raise
         self._database = database
-        names = (*INDEXES, "counts", "graves", "numbers")
+        names = (*INDEXES, "numbers")
         self.safe = {name: database.get_collection(name, write_concern=SAFE) for name in names}
         self.fast = {name: database.get_collection(name, write_concern=FAST) for name in names}
         self.unheard = {
