@@ -15,7 +15,7 @@ from ..backends import MongoDB
 from .meters import MongoMeter
 from .proxied import ProxiedHarness
 
-QUICK = "&primary_timeout=0.3&connect_timeout=0.3"
+QUICK = "&primary_timeout=1&connect_timeout=1"
 """For tests that wait until a dead store is noticed."""
 
 
