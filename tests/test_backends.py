@@ -4,32 +4,47 @@ import os
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urlsplit
 
+import bson
 import pytest
+from pymongo import MongoClient, WriteConcern
+from pymongo.errors import OperationFailure, ServerSelectionTimeoutError
 
-from .backends import MariaDB, Missing, PostgreSQL, Redis, RedisCluster, RedisSentinel, Server
+from .backends import (
+    MariaDB,
+    Missing,
+    MongoDB,
+    MongoSet,
+    PostgreSQL,
+    Redis,
+    RedisCluster,
+    RedisSentinel,
+    Server,
+)
 from .backends.reaper import processes_in
 
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture(scope="module", params=[PostgreSQL, MariaDB, Redis])
+@pytest.fixture(scope="module", params=[PostgreSQL, MariaDB, Redis, MongoDB])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     with request.param(fsync=False) as started:
         yield started
 
 
-@pytest.fixture(scope="module", params=[PostgreSQL, MariaDB, Redis])
+@pytest.fixture(scope="module", params=[PostgreSQL, MariaDB, Redis, MongoDB])
 def secured(request: pytest.FixtureRequest) -> Iterator[Server]:
     """With TLS and a password."""
-    more = {"password": True} if request.param is Redis else {}
+    more = {"password": True} if request.param in (Redis, MongoDB) else {}
     with request.param(fsync=False, tls=True, **more) as started:
         yield started
 
@@ -39,11 +54,18 @@ def store(server: Server, uri: str, value: int) -> None:
         server.sql(f"CREATE TABLE kept AS SELECT {value} AS value", uri)
     elif isinstance(server, Redis):
         server.cli("set", "kept", str(value), database=int(uri.rpartition("/")[2]))
+    elif isinstance(server, MongoDB):
+        with server.client() as client:
+            kept = client[urlsplit(uri).path[1:]]["kept"]
+            kept.with_options(write_concern=WriteConcern(j=True)).insert_one({"_id": value})
 
 
 def stored(server: Server, uri: str) -> str:
     if isinstance(server, PostgreSQL | MariaDB):
         return server.sql("SELECT value FROM kept", uri)
+    if isinstance(server, MongoDB):
+        with server.client() as client:
+            return "".join(str(one["_id"]) for one in client[urlsplit(uri).path[1:]]["kept"].find())
     assert isinstance(server, Redis)
     return server.cli("get", "kept", database=int(uri.rpartition("/")[2]))
 
@@ -56,6 +78,9 @@ def asks(server: Server, timeout: float) -> bytes:
             connection.sendall(bytes.fromhex("0000000804d2162f"))  # do you have TLS?
         elif isinstance(server, Redis):
             connection.sendall(b"PING\r\n")
+        elif isinstance(server, MongoDB):
+            hello = bson.encode({"hello": 1, "$db": "admin"})
+            connection.sendall(struct.pack("<5iB", 21 + len(hello), 1, 0, 2013, 0, 0) + hello)
         return connection.recv(1)
 
 
@@ -102,6 +127,13 @@ def test_connections_use_tls(secured: Server) -> None:
             secured.sql(mine, secured.uri.replace("verify-full", "disable"))
     elif isinstance(secured, MariaDB):
         assert "TLS" in secured.sql("SHOW STATUS LIKE 'Ssl_version'")
+    elif isinstance(secured, MongoDB):
+        assert secured.admin("connectionStatus")["authInfo"]["authenticatedUsers"]
+        unsafe: MongoClient[dict[str, Any]] = MongoClient(
+            "127.0.0.1", secured.port, serverSelectionTimeoutMS=500
+        )
+        with unsafe, pytest.raises(ServerSelectionTimeoutError):
+            unsafe.admin.command("ping")
     else:
         trusting = ssl.create_default_context(cafile=str(secured.ca))
         with (
@@ -116,6 +148,10 @@ def test_a_wrong_password_is_refused(secured: Server, monkeypatch: pytest.Monkey
         uri = secured.uri.replace(quote(secured.password, safe=""), "wrong")
         with pytest.raises(RuntimeError, match=r"password authentication failed|Access denied"):
             secured.sql("SELECT 1", uri)
+    elif isinstance(secured, MongoDB):
+        monkeypatch.setattr(secured, "secret", "wrong")
+        with pytest.raises(OperationFailure, match="Authentication failed"):
+            secured.admin("ping")
     elif isinstance(secured, Redis):
         monkeypatch.setattr(secured, "secret", "wrong")
         assert "NOAUTH" in secured.cli("dbsize")
@@ -135,6 +171,13 @@ def test_sentinels_name_another_primary_when_one_dies(redis_sentinel: RedisSenti
         time.sleep(0.05)
     first.start()
     redis_sentinel.wait()
+
+
+def test_a_set_has_another_primary_when_one_steps_down(mongo_set: MongoSet) -> None:
+    first = mongo_set.primary
+    mongo_set.step_down()
+    mongo_set.wait()
+    assert mongo_set.primary is not first
 
 
 def test_a_given_server_is_used_and_left_alone(server: Server) -> None:
@@ -177,16 +220,16 @@ MISSING_HERE = (f"{__file__}", "-k", "each_database")
 def test_without_programs_tests_are_not_run() -> None:
     done = run_pytest(*MISSING_HERE)
     assert done.returncode == 0, done.stdout
-    assert "3 skipped" in done.stdout
+    assert "4 skipped" in done.stdout
     assert "passed" not in done.stdout
-    for product in ("PostgreSQL (15", "MariaDB (10.6", "Redis (6.2"):
+    for product in ("PostgreSQL (15", "MariaDB (10.6", "Redis (6.2", "MongoDB (4.4"):
         assert f"install {product} or newer)" in done.stdout
 
 
 def test_without_programs_tests_fail_where_all_must_run() -> None:
     done = run_pytest(*MISSING_HERE, CI="true")
     assert done.returncode == 1, done.stdout
-    assert "3 errors" in done.stdout
+    assert "4 errors" in done.stdout
     assert "install PostgreSQL (15 or newer)" in done.stdout
 
 

@@ -6,8 +6,19 @@ One module for each kind. A server is private to its process: its own folder, an
 
 from .base import Missing, Server
 from .mariadb import MariaDB
+from .mongodb import MongoDB, MongoSet
 from .postgresql import PostgreSQL
 from .redis import Redis
 from .redis_sets import RedisCluster, RedisSentinel
 
-__all__ = ["MariaDB", "Missing", "PostgreSQL", "Redis", "RedisCluster", "RedisSentinel", "Server"]
+__all__ = [
+    "MariaDB",
+    "Missing",
+    "MongoDB",
+    "MongoSet",
+    "PostgreSQL",
+    "Redis",
+    "RedisCluster",
+    "RedisSentinel",
+    "Server",
+]
