@@ -15,7 +15,7 @@ local function append(new)
       call('ZADD', DUE, e.due, packed_seq)
       call('ZADD', LATER, seq, packed_seq)
     else
-      call('XADD', STREAM, text(seq), unpack(fields(e)))
+      call('XADD', STREAM, place(seq), unpack(fields(e)))
     end
   end
   all('HSET', IDS, ids)

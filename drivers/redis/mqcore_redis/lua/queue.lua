@@ -15,6 +15,12 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
+-- Where the message is in the stream. Numbers are the last part of a place: Redis's index of places
+-- has one node less for each page of messages then.
+local function place(seq)
+  return '0-' .. text(seq)
+end
+
 local function member(seq)
   return struct.pack('>I6', seq)
 end
@@ -71,7 +77,7 @@ local function fields(e)
 end
 
 local function read(seq)
-  local at = text(seq)
+  local at = place(seq)
   local found = call('XRANGE', STREAM, at, at)[1]
   if found then return entry(seq, found[2]) end
   local raw = call('HGET', LATE, member(seq))
@@ -129,13 +135,13 @@ end
 
 -- Remove messages: things with `seq` and `id`.
 local function remove(doomed)
-  local seqs, ids, members = {}, {}, {}
+  local places, ids, members = {}, {}, {}
   for n, each in ipairs(doomed) do
-    seqs[n], ids[n], members[n] = text(each.seq), each.id, member(each.seq)
+    places[n], ids[n], members[n] = place(each.seq), each.id, member(each.seq)
   end
   all('HDEL', IDS, ids)
   for _, key in ipairs({ENDS, READY, HELD}) do all('ZREM', key, members) end
-  if total('XDEL', STREAM, seqs) < #doomed then
+  if total('XDEL', STREAM, places) < #doomed then
     for _, key in ipairs({DUE, LATER, CAME}) do all('ZREM', key, members) end
     all('HDEL', LATE, members)
   end

@@ -9,12 +9,12 @@ local function chunk(sources, after, count, step)
       local from = step > 0 and math.max(after, source.from) or after
       local rows
       if step > 0 then
-        rows = call('XRANGE', STREAM, '(' .. text(from) .. '-0', '+', 'COUNT', count)
+        rows = call('XRANGE', STREAM, '(' .. place(from), '+', 'COUNT', count)
       else
-        rows = call('XREVRANGE', STREAM, '(' .. text(from) .. '-0', '-', 'COUNT', count)
+        rows = call('XREVRANGE', STREAM, '(' .. place(from), '-', 'COUNT', count)
       end
       for _, row in ipairs(rows) do
-        local e = entry(tonumber(row[1]:match('%d+')), row[2])
+        local e = entry(tonumber(row[1]:sub(3)), row[2])
         e.fresh = true
         found[#found + 1] = e
       end
