@@ -46,9 +46,7 @@ def read(uri: str) -> Address:
         "socket_connect_timeout": parsed.number("connect_timeout", 5, least=0.05, most=3600),
         **(_tls(parsed) if tls else {}),
     }
-    wait_replicas = 0
-    if kind != "cluster":
-        wait_replicas = int(parsed.number("wait_replicas", 0, least=0, most=100))
+    wait_replicas = int(parsed.number("wait_replicas", 0, least=0, most=100))
     address = Address(
         place=str(parsed),
         kind="tcp" if kind in ("redis", "rediss") else kind,

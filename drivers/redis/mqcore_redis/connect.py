@@ -1,6 +1,7 @@
 """Making redis-py's client for an address."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -11,9 +12,10 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.retry import Retry
 
 from .address import Address
+from .errors import is_astray
 from .shared import SharedClients
 
-__all__ = ["Client", "connect", "disconnect"]
+__all__ = ["Client", "connect", "disconnect", "server_of"]
 
 Client = Any
 """A `redis.Redis` or `RedisCluster`; their annotations are too few for us."""
@@ -50,6 +52,21 @@ def disconnect(client: Client, address: Address) -> None:
         _clusters.give_back(_key(address))
     else:
         client.close()
+
+
+@contextmanager
+def server_of(client: Client, key: str) -> Iterator[Client]:
+    """The one server of the key. A Cluster is asked again when that is lost or says MOVED."""
+    if not isinstance(client, RedisCluster):
+        yield client
+        return
+    cluster: Client = client
+    try:
+        yield cluster.get_redis_connection(cluster.get_node_from_key(key))
+    except Exception as error:
+        if is_astray(error):
+            cluster.nodes_manager.initialize()
+        raise
 
 
 def _key(address: Address) -> Hashable:

@@ -7,7 +7,7 @@ from redis import exceptions
 
 from mqcore.contract import Misconfigured, MQError, Unavailable
 
-__all__ = ["is_lost", "is_script_missing", "translate", "translated"]
+__all__ = ["is_astray", "is_lost", "is_script_missing", "translate", "translated"]
 
 _UNFIT = (
     ("WRONGPASS", "refuses the user or the password; correct them in the storage URI"),
@@ -39,6 +39,7 @@ _REFUSED = (
     ("CLUSTERDOWN", "is down as a cluster: some slots have no node; see CLUSTER INFO"),
     ("not covered", "is down as a cluster: some slots have no node; see CLUSTER INFO"),
     ("TRYAGAIN", "is moving these keys to another node; try again"),
+    ("AskError", "is moving these keys to another node; try again"),
     ("MASTERDOWN", "has lost its primary; try again after the failover"),
     ("No master found", "has no primary of that name that Sentinel knows to be up"),
     ("max number of clients", "has too many clients; raise its maxclients"),
@@ -80,8 +81,13 @@ def translated(place: str, *, opening: bool = False) -> Iterator[None]:
 
 
 def is_lost(error: Exception) -> bool:
-    """Whether the connection broke, so that another one may do."""
-    return type(error) is exceptions.ConnectionError
+    """Whether the connection broke, or led to the wrong node, so that another one may do."""
+    return type(error) in (exceptions.ConnectionError, exceptions.MovedError)
+
+
+def is_astray(error: Exception) -> bool:
+    """Whether the keys may be on another node by now."""
+    return is_lost(error) or type(error) is exceptions.TimeoutError
 
 
 def is_script_missing(error: Exception) -> bool:

@@ -13,7 +13,7 @@ from mqcore.contract import Clock, Closed, MQError, QueueRef, SharedWaking, Unav
 
 from . import server
 from .address import Address
-from .connect import Client, connect, disconnect
+from .connect import Client, connect, disconnect, server_of
 from .errors import is_lost, is_script_missing, translate, translated
 from .keys import Keys
 from .pubsub import channel, listen
@@ -24,6 +24,8 @@ __all__ = ["Moment", "Store"]
 T = TypeVar("T")
 Argument = str | bytes | int
 Words = tuple[Argument, ...]
+FIRST_KEY = 3
+"""Its place in EVALSHA."""
 
 
 class Moment:
@@ -175,30 +177,32 @@ class Store:
         """Run the command; with `wait_replicas`, return when so many replicas have it, too."""
         if not self._address.wait_replicas:
             return self._client.execute_command(*words)
-        (result,) = self._pipelined([words])
-        if isinstance(result, Exception):
-            raise result
+        with server_of(self._client, str(words[FIRST_KEY])) as server:
+            (result,) = self._pipelined([words], server)
+            if isinstance(result, Exception):
+                raise result
         return result
 
     def _send_all(self, script: Script, calls: Sequence[Words]) -> list[Any]:
         """Run the script with each of these in one round trip; two when the server lacks it."""
-        results = self._pipelined([("EVALSHA", script.sha, *rest) for rest in calls])
+        server = self._client
+        results = self._pipelined([("EVALSHA", script.sha, *rest) for rest in calls], server)
         missing = [place for place, result in enumerate(results) if is_script_missing(result)]
         if missing:
-            self._client.script_load(script.text)
-            again = self._pipelined([("EVALSHA", script.sha, *calls[n]) for n in missing])
+            server.script_load(script.text)
+            again = self._pipelined([("EVALSHA", script.sha, *calls[n]) for n in missing], server)
             for place, result in zip(missing, again, strict=True):
                 results[place] = result
         return results
 
-    def _pipelined(self, commands: Sequence[Words]) -> list[Any]:
+    def _pipelined(self, commands: Sequence[Words], server: Client) -> list[Any]:
         """Run the commands in one round trip; return what each returns or raises.
 
         With `wait_replicas`, return when so many replicas have what they did.
         """
         results: list[Any]
         wanted = self._address.wait_replicas
-        with self._client.pipeline(transaction=False) as pipeline:
+        with server.pipeline(transaction=False) as pipeline:
             for words in commands:
                 pipeline.execute_command(*words)
             if not wanted:
@@ -206,6 +210,8 @@ class Store:
                 return results
             pipeline.execute_command("WAIT", wanted, math.ceil(self._address.wait_timeout * 1000))
             *results, copies = pipeline.execute(raise_on_error=False)
+        if all(isinstance(result, Exception) for result in results):
+            return results
         if isinstance(copies, Exception):
             raise copies
         if copies < wanted:
