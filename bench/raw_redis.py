@@ -4,18 +4,21 @@ python bench/raw_redis.py [redis://HOST:PORT/DATABASE] [--messages N] [--rounds 
 
 The database must be empty, and is emptied at the end. Both sides run the same Lua on the same queue
 in turns, so that the difference is what the driver does in Python. Then `--messages` of 1 KiB are
-posted; every call on them that held the server for more than a millisecond is told.
+posted; every call on them that held the server for more than a millisecond is told. A machine that
+does other things interrupts the server: an idle loop in Lua that takes about as long as our
+scripts says how often.
 """
 
 import argparse
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from statistics import median
 from typing import Any
 
 import redis
-from mqcore_redis import claims, messages
+from mqcore_redis import claims, messages, queues
 from mqcore_redis.driver import RedisDriver, open_driver
 from mqcore_redis.keys import Keys
 from mqcore_redis.scripts import Script
@@ -28,6 +31,19 @@ BODY = b"x" * 1024
 TTL = 3600
 SLOW = 1000
 """Microseconds."""
+LOOP = "local n = 0 for i = 1, 20000 do n = n + i end"
+
+
+SCRIPTS = {
+    script.sha: name
+    for name, script in (
+        ("post", messages._POST),
+        ("claim", claims._CLAIM),
+        ("delete", messages._DELETE),
+        ("list", messages._LIST),
+        ("stats", queues._STATS),
+    )
+}
 
 
 class Bare:
@@ -50,7 +66,7 @@ class Bare:
         now = time.time()
         claim = to_id(new_id())
         request = (claim, n, int(now) + 60, 60, 60, "", "", "", "")
-        ((*_, found),) = self._script(claims._CLAIM, int(now), repr(now), *request)
+        (*_, found), _moved = self._script(claims._CLAIM, int(now), repr(now), *request)
         args: list[Any] = [int(now), 0]
         for message in found:
             args += (message[0], 0, 1, claim)
@@ -100,6 +116,8 @@ def compare(bare: Bare, ours: Ours, rounds: int) -> None:
 
 
 def fill(server: Any, ours: Ours, count: int) -> None:
+    server.config_set("slowlog-log-slower-than", -1)  # the log takes memory, too
+    server.slowlog_reset()
     before = server.info("memory")["used_memory"]
     for _ in range(count // 100):
         ours.post(100)
@@ -110,18 +128,25 @@ def fill(server: Any, ours: Ours, count: int) -> None:
 def cost(server: Any, driver: RedisDriver, ours: Ours, rounds: int) -> None:
     """Which calls of ten are slow on the server, now that many messages lie there."""
     server.config_set("slowlog-log-slower-than", SLOW)
+    server.config_set("slowlog-max-len", 8 * rounds)
     server.slowlog_reset()
-    before = server.info("commandstats")["cmdstat_evalsha"]
+    server.config_resetstat()
     for _ in range(rounds):
         ours.post(10)
         ours.claim_delete(10)
         driver.messages.list(QUEUE)
         driver.queues.stats(QUEUE)
-    after = server.info("commandstats")["cmdstat_evalsha"]
-    calls = after["calls"] - before["calls"]
-    mean = (after["usec"] - before["usec"]) / calls
-    slow = [each["duration"] for each in server.slowlog_get(128)]
-    print(f"server: {calls} scripts, {mean:.0f} us each; over {SLOW} us: {slow or 'none'}")
+        server.eval(LOOP, 0)
+    spent = server.info("commandstats")
+    slow: dict[str, list[int]] = defaultdict(list)
+    for each in server.slowlog_get(8 * rounds):
+        name, sha, *_ = each["command"].decode(errors="replace").split()
+        slow[SCRIPTS.get(sha, name)].append(each["duration"])
+    for what, command in (("scripts", "evalsha"), ("idle loops", "eval")):
+        stat = spent[f"cmdstat_{command}"]
+        print(f"server: {stat['calls']} {what}, {stat['usec_per_call']:.0f} us each")
+    for name, found in slow.items():
+        print(f"  over {SLOW} us: {len(found)} of {name}, median {median(found):.0f} us")
 
 
 def main() -> None:

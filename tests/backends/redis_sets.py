@@ -69,23 +69,28 @@ class RedisSet(abc.ABC):
 
 
 class RedisCluster(RedisSet):
-    """Three primaries, without replicas: while one is down, its slots are."""
+    """Three primaries, each with some replicas; without, the slots of one that is down are down."""
 
-    def __init__(self, *, fsync: bool = True) -> None:
-        lines = ("cluster-enabled yes", "cluster-node-timeout 2000")
-        self.nodes = [Redis(fsync=fsync, settings=lines) for _ in range(3)]
+    def __init__(self, *, fsync: bool = True, replicas: int = 0) -> None:
+        lines = ("cluster-enabled yes", "cluster-node-timeout 2000", "repl-diskless-sync-delay 0")
+        self.nodes = [Redis(fsync=fsync, settings=lines) for _ in range(3 * (1 + replicas))]
+        self._replicas = replicas
         self._made = False
 
     def start(self) -> None:
         for node in self.nodes:
             node.start()
         if not self._made:
-            self.nodes[0].run("redis-cli", "--cluster", "create", *self._at, "--cluster-yes")
+            shape = ("--cluster-replicas", str(self._replicas), "--cluster-yes")
+            self.nodes[0].run("redis-cli", "--cluster", "create", *self._at, *shape)
             self._made = True
         self.wait()
 
     def settled(self) -> bool:
-        return all("cluster_state:ok" in node.cli("cluster", "info") for node in self.nodes)
+        """Replicas that are not online do not count."""
+        fit = all("cluster_state:ok" in node.cli("cluster", "info") for node in self.nodes)
+        online = sum(node.cli("info", "replication").count("state=online") for node in self.nodes)
+        return fit and online == 3 * self._replicas
 
     @property
     def uri(self) -> str:
