@@ -24,6 +24,7 @@ def _look_often() -> Iterator[None]:
     """Pymongo looks for a server that is gone twice a second, and offers no option for that."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pymongo.common.MIN_HEARTBEAT_INTERVAL", 0.02)
+        patch.setattr("pymongo.network_layer._POLL_TIMEOUT", 0.02)
         yield
 
 
