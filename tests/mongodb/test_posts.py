@@ -233,3 +233,16 @@ def test_a_delayed_message_is_found_though_its_queue_was_busy(
 def test_ids_of_any_kind_name_no_message(driver: MongoDriver) -> None:
     post(driver, 1)
     assert driver.messages.get_many(QUEUE, ["$where", "\0", str(ObjectId()), "x" * 10_000]) == ()
+
+
+def test_a_dead_post_in_a_busy_queue_is_settled_by_later_posts(
+    driver: MongoDriver, clock: Clock, database: Database[Any]
+) -> None:
+    post(driver, 3)
+    dead = Poster(driver)
+    dead.insert(*dead.begin(), n=1)
+    clock.advance(30)
+    post(driver, 1)
+    queue = database["queues"].find_one()
+    assert queue is not None
+    assert queue["posts"] == []

@@ -54,12 +54,12 @@ class Taker:
     ) -> Found | None:
         """Up to `wanted` claimable messages; none only if there are none. None without a queue.
 
-        Lets come back what should, first. After an attempt at which others were faster, it looks
-        somewhere behind the first ones, so that callers do not follow each other.
+        Lets come back what should, first. After an attempt at which others were faster, these may
+        be some behind the first ones, so that callers do not follow each other.
         `counts`: with the count of each.
         """
         wanted = min(wanted, MOST)
-        size = min(wanted * min(2**attempt, WIDEST), MOST) if attempt else wanted
+        size = min(wanted * min(2**attempt, WIDEST), MOST)
         fields = {"_id": 0, "seq": 1, "ends": 1, **({"count": 1} if counts else {})}
         while True:
             at = self._store.moment()
@@ -95,9 +95,8 @@ class Taker:
                 messages = list(islice(walk, size))
             if not messages and (self._posts.finish_whole(view, at) or self._any_free(view, at)):
                 continue
-            start = randbelow(max(len(messages) - wanted, 0) + 1) if attempt else 0
-            chosen = messages[start : start + wanted]
-            return Found(view, at, chosen, known[0] if known else ())
+            start = wanted * randbelow(max(len(messages) // wanted, 1))
+            return Found(view, at, messages[start : start + wanted], known[0] if known else ())
 
     def _any_free(self, view: View, at: Moment) -> bool:
         """Whether something came back between the looks at messages and at ended claims."""
