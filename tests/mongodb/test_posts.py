@@ -1,5 +1,6 @@
 """Posts, claims and counts whose caller died in the middle, as the store then has them."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from mqcore.conformance import Clock
-from mqcore.contract import ClaimRequest, DeadLetter, NewMessage, QueueRef, new_id
+from mqcore.contract import Claim, ClaimRequest, DeadLetter, NewMessage, QueueRef, new_id
 
 from .conftest import QUEUE, claim, listed, new_messages, post
 
@@ -246,3 +247,30 @@ def test_a_dead_post_in_a_busy_queue_is_settled_by_later_posts(
     queue = database["queues"].find_one()
     assert queue is not None
     assert queue["posts"] == []
+
+
+def test_a_claim_that_is_over_before_it_is_made_shows_what_it_took(
+    uri: str, driver: MongoDriver, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posted = post(driver, 2)
+    claims = type(driver.claims)
+    read = claims._read  # type: ignore[attr-defined]
+    other = open_driver(uri, clock=clock)
+    theirs: list[Claim | None] = []
+    thread = threading.Thread(target=lambda: theirs.append(claim(other, 2)))
+
+    def after_a_while(self: Any, q: int, made: Any) -> Any:
+        monkeypatch.setattr(claims, "_read", read)
+        clock.advance(10)
+        thread.start()
+        thread.join(0.2)
+        return read(self, q, made)
+
+    monkeypatch.setattr(claims, "_read", after_a_while)
+    mine = claim(driver, 2, ttl=10)
+    thread.join()
+    other.close()
+    for made, count in ((mine, 1), (theirs[0], 2)):
+        assert made is not None
+        assert [message.id for message in made.messages] == posted
+        assert {message.claim_count for message in made.messages} == {count}

@@ -41,7 +41,10 @@ def _by_q(found: Iterable[Document]) -> Iterator[tuple[int, list[Document]]]:
 def _end_claims(store: Store, leases: Leases, _: Runs, at: Moment, room: int) -> tuple[int, bool]:
     over = {"over": {"$lte": at.second}}
     found = list(
-        store.fast["claims"].find(over, {"q": 1, "lease": 1, "seqs": 1}).hint(ENDED).limit(room)
+        store.fast["claims"]
+        .find(over, {"q": 1, "lease": 1, "seqs": 1, "open": 1})
+        .hint(ENDED)
+        .limit(room)
     )
     gone = sum(leases.end(q, claims, at) for q, claims in _by_q(found))
     return gone, len(found) == room and gone > 0
