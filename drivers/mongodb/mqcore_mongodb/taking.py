@@ -1,5 +1,6 @@
 """Finding messages that can be claimed, oldest first, and taking them from under others."""
 
+import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from bson import ObjectId
 
 from mqcore.contract import QueueRef, Unavailable
 
-from .leases import Leases, claim_key, ended_claims
+from .leases import PATIENCE, PAUSE, Leases, claim_key, ended_claims
 from .posts import Posts
 from .schema import BY_SEQ, BY_STATE, FREE, GONE
 from .store import Document, Moment, Part, Store, View
@@ -86,9 +87,11 @@ class Taker:
         """
         wanted = min(wanted, MOST)
         fields = {"_id": 0, "seq": 1, "ends": 1, **({"count": 1} if counts else {})}
+        deadline = time.monotonic() + PATIENCE
         while True:
             at = self._store.moment()
-            size = min(wanted * min(2**attempt, WIDEST), MOST) + len(taken)
+            avoided = frozenset(taken)
+            size = min(wanted * min(2**attempt, WIDEST), MOST) + len(avoided)
 
             def parts(q: int, at: Moment = at, size: int = size) -> list[Part]:
                 known = {"_id": {"$in": [claim_key(q, each) for each in claim_ids]}, "q": q}
@@ -117,13 +120,15 @@ class Taker:
             if len(live) < len(free):
                 walk = self._walker.walk(view, at, [FREE], size=size, fields=fields)
                 live = list(islice(walk, size))
-            messages = [each for each in live if each["seq"] not in taken]
-            if not messages and len(live) == size:
-                continue  # more were taken meanwhile
+            messages = [each for each in live if each["seq"] not in avoided]
+            if live and not messages and time.monotonic() < deadline:
+                time.sleep(PAUSE)  # they are about to be taken, or there are more behind them
+                continue
             if not live and (self._posts.finish_whole(view, at) or self._any_free(view, at)):
                 continue
-            start = wanted * randbelow(max(len(messages) // wanted, 1))
-            return Found(view, at, messages[start : start + wanted], known[0] if known else ())
+            start = wanted * randbelow(max(len(messages) // wanted, 1)) if attempt else 0
+            chosen = (messages or live)[start : start + wanted]
+            return Found(view, at, chosen, known[0] if known else ())
 
     def _any_free(self, view: View, at: Moment) -> bool:
         """Whether something came back between the looks at messages and at ended claims."""

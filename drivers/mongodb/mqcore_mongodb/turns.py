@@ -35,8 +35,7 @@ class Turns:
 
     def end(self, seqs: Iterable[int]) -> None:
         """They are marked, or somebody else was faster."""
-        with self.turn():
-            self.taken.difference_update(seqs)
+        self.taken.difference_update(seqs)
 
 
 _turns: "WeakValueDictionary[Hashable, Turns]" = WeakValueDictionary()
