@@ -20,7 +20,7 @@ from .proxied import ProxiedHarness
 
 __all__ = ["MongoHarness", "proxied"]
 
-QUICK = "&primary_timeout=0.3"
+QUICK = "&primary_timeout=0.6"
 """For tests that wait until a dead store is noticed."""
 
 
