@@ -8,7 +8,7 @@ import pytest
 
 from mqcore.conformance.ledger import MARK, Ledger
 
-from .backends import MariaDB, Missing, PostgreSQL, Redis, RedisCluster, RedisSentinel
+from .backends import MariaDB, Missing, PostgreSQL, Redis, RedisCluster, RedisSentinel, Swift
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,6 +44,12 @@ def redis_cluster() -> Iterator[RedisCluster]:
 def redis_sentinel() -> Iterator[RedisSentinel]:
     with RedisSentinel() as watched:
         yield watched
+
+
+@pytest.fixture(scope="session")
+def swift() -> Iterator[Swift]:
+    with Swift(os.environ.get("MQCORE_TEST_SWIFT", "")) as server:
+        yield server
 
 
 @pytest.hookimpl(wrapper=True)

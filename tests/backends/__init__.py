@@ -9,5 +9,15 @@ from .mariadb import MariaDB
 from .postgresql import PostgreSQL
 from .redis import Redis
 from .redis_sets import RedisCluster, RedisSentinel
+from .swift import Swift
 
-__all__ = ["MariaDB", "Missing", "PostgreSQL", "Redis", "RedisCluster", "RedisSentinel", "Server"]
+__all__ = [
+    "MariaDB",
+    "Missing",
+    "PostgreSQL",
+    "Redis",
+    "RedisCluster",
+    "RedisSentinel",
+    "Server",
+    "Swift",
+]
