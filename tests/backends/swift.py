@@ -180,6 +180,11 @@ class Swift(Server):
         all_headers["X-Auth-Token"] = self.token()
         return self.ask(method, f"/v1/AUTH_{ACCOUNT}{path}", all_headers, body)
 
+    def work(self) -> tuple[int, int]:
+        """How many requests there have been, and bytes in their bodies and those of answers."""
+        requests, size = self.ask("GET", "/work")[1]["body"].split()
+        return int(requests), int(size)
+
     def container_databases(self) -> list[Path]:
         return sorted((self.folder / "devices").glob("*/containers/**/*.db"))
 

@@ -4,11 +4,22 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from types import FrameType
+from typing import Protocol
 
 import redis
 from sqlalchemy import Pool, event
 
-__all__ = ["RedisMeter", "SQLiteMeter", "python_calls"]
+from ..backends import Swift
+
+__all__ = ["Meter", "RedisMeter", "SQLiteMeter", "SwiftMeter", "python_calls"]
+
+
+class Meter(Protocol):
+    """Counts the work of a call, that of a store in front of which a proxy may stand."""
+
+    def work(self, call: Callable[[], object]) -> int:
+        """Make the call; return what it took."""
+        ...
 
 
 def python_calls(call: Callable[[], object]) -> int:
@@ -100,3 +111,21 @@ class RedisMeter:
         found = [client.info("cpu") for client in self._clients]
         kinds = ("used_cpu_user_main_thread", "used_cpu_sys_main_thread")
         return float(sum(cpu[kind] for cpu in found for kind in kinds))
+
+
+class SwiftMeter:
+    """Counts the requests to Swift, and the KiB that go to and fro.
+
+    The driver keeps in memory what is in a queue; so what it does there counts as well, a unit
+    for a thousand calls of functions, which are about those that a request takes.
+    """
+
+    def __init__(self, server: Swift) -> None:
+        self._server = server
+
+    def work(self, call: Callable[[], object]) -> int:
+        """Make the call; return what it took."""
+        requests, size = self._server.work()
+        calls = python_calls(call)
+        later_requests, later_size = self._server.work()
+        return later_requests - requests + (later_size - size) // 1024 + calls // 1000

@@ -6,7 +6,7 @@ from mqcore.conformance import DriverHarness
 from mqcore.conformance.proxy import Proxy
 from mqcore.contract import OpenDriver
 
-from .meters import RedisMeter
+from .meters import Meter
 
 __all__ = ["ProxiedHarness"]
 
@@ -15,7 +15,7 @@ class ProxiedHarness(DriverHarness):
     """Opens the URI, which leads to the proxies: one for each server of the store."""
 
     def __init__(
-        self, open_driver: OpenDriver, uri: str, *proxies: Proxy, meter: RedisMeter | None = None
+        self, open_driver: OpenDriver, uri: str, *proxies: Proxy, meter: Meter | None = None
     ) -> None:
         super().__init__(open_driver, uri)
         self.proxies = proxies
