@@ -61,7 +61,8 @@ use = egg:swift#copy
 use = egg:swift#tempauth
 token_life = {token_life}
 storage_url_scheme = default
-user_{account}_{user} = {password} .admin .reseller_admin
+user_{account}_{user} = {password} .admin
+user_{account}_operator = {password} .admin .reseller_admin
 user_{account}_stranger = {password}
 """
 )
@@ -143,9 +144,9 @@ class Swift(Server):
         except (OSError, http.client.HTTPException):
             return False
 
-    def token(self) -> str:
+    def token(self, user: str = Server.user) -> str:
         """One for the user; empty when it is refused."""
-        headers = {"X-Auth-User": f"{ACCOUNT}:{self.user}", "X-Auth-Key": self.password}
+        headers = {"X-Auth-User": f"{ACCOUNT}:{user}", "X-Auth-Key": self.password}
         _, answer = self.ask("GET", "/auth/v1.0", headers)
         return answer.get("x-auth-token", "")
 
@@ -177,7 +178,7 @@ class Swift(Server):
     ) -> tuple[int, dict[str, str]]:
         """A request on the account, or on what lies below it, with the rights to do anything."""
         all_headers = {name.replace("_", "-"): value for name, value in headers.items()}
-        all_headers["X-Auth-Token"] = self.token()
+        all_headers["X-Auth-Token"] = self.token("operator")
         return self.ask(method, f"/v1/AUTH_{ACCOUNT}{path}", all_headers, body)
 
     def work(self) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """The suite on Swift, behind core's gate as in a server. What fails is the network between."""
 
+import os
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -8,11 +9,20 @@ from mqcore_swift.driver import open_driver
 
 from mqcore.checked import CheckedDriver
 from mqcore.conformance import *  # noqa: F403
+from mqcore.conformance.machine import EXAMPLES
 from mqcore.conformance.proxy import Proxy
 from tests.backends import Swift
 
 from .meters import SwiftMeter
 from .proxied import ProxiedHarness
+
+FEW = "4"
+"""Each call of these examples is made by another handle than the one before: five requests."""
+
+
+@pytest.fixture(autouse=True)
+def few_examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(EXAMPLES, os.environ.get(EXAMPLES, FEW))
 
 
 @pytest.fixture(scope="class")

@@ -17,8 +17,8 @@ class Connections:
     def __init__(self, address: Address) -> None:
         self._options: dict[str, Any] = {
             "timeout": address.timeout,
-            # A refused token is renewed all the same; `Requests` repeats what may be repeated.
-            "retries": 0,
+            # `Requests` makes a request again; without this, none goes on with a new token.
+            "retries": 1,
             "starting_backoff": 0,
             "cacert": address.ca,
         }

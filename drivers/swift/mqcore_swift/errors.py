@@ -17,11 +17,12 @@ _REFUSED = {
     404: "lacks the container {container}, or the address is not that of its authentication; open "
     "the store again to have it made, or correct ?container= in the storage URI",
     405: "does not know the request; see whether the address is that of its authentication",
+    412: "does not know the request; see whether the address is that of its authentication",
     413: "has no room left for this account or container; raise its quota, or let messages be "
     "consumed",
     507: "has no room left; add disks, or let messages be consumed",
 }
-_UNFIT = (400, 401, 403, 404, 405)
+_UNFIT = (400, 401, 403, 404, 405, 412)
 """What the deployer must change, when it is met while opening."""
 
 _KEYSTONE = (

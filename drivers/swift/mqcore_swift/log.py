@@ -17,8 +17,10 @@ from typing import Any, TypeVar
 
 from mqcore.contract import Clock, MQError, Unavailable
 
+from .bodies import Bodies
 from .commands import Command, Moment, apply, is_idle
 from .names import Entry, epoch_name, new_entry, next_epoch
+from .packs import Body
 from .project import Project
 from .replica import Outlook, Replica
 from .trim import Trim
@@ -34,6 +36,8 @@ ATTEMPTS = 100
 """How often a call tries to be the one who writes."""
 MOST_BYTES = 4_000_000
 """Bodies that go into one entry when several calls share it."""
+MOST_SLOW = 3
+"""How often storing an object may be slow in one call."""
 EPOCHS_KEPT = 8
 
 
@@ -54,8 +58,8 @@ class _Call:
 class Log:
     """Calls of several threads that wait for their turn go into one entry."""
 
-    def __init__(self, replica: Replica, clock: Clock, grace: float) -> None:
-        self._replica, self._clock = replica, clock
+    def __init__(self, replica: Replica, bodies: Bodies, clock: Clock, grace: float) -> None:
+        self._replica, self._bodies, self._clock = replica, bodies, clock
         self._requests = replica.requests
         self._trim = Trim(replica, grace)
         self._lock = threading.Lock()
@@ -94,6 +98,7 @@ class Log:
         gone: int = self.write(["settle", None, limit])
         with self._lock:
             now = self._clock()
+            self._trim.remove_strays()
             if self._trim.is_worthwhile(now) and self._trim.run(now, limit):
                 self._commit([])
         return gone
@@ -114,19 +119,20 @@ class Log:
         return calls
 
     def _serve(self, calls: list[_Call]) -> None:
+        left = calls
         try:
             view = None
             if not self._replica.loaded or self._idle(calls, self._clock()):
                 view = self._catch_up()
                 self._answer_idle(calls, view)
-            if not all(call.done for call in calls):
-                self._commit(calls, view)
+                left = [call for call in calls if not call.done]
+            if left:
+                self._commit(left, view)
         except MQError as error:
-            for call in calls:
-                if not call.done:
-                    call.finish(error=error)
+            for call in left:
+                call.finish(error=error)
         except BaseException as error:
-            for call in calls:
+            for call in left:
                 call.finish(error=Unavailable(f"the call was broken off: {error!r}"))
             raise
 
@@ -174,47 +180,50 @@ class Log:
 
         `view` is what was seen just now.
         """
-        sure = False
+        slow = 0
         for attempt in range(ATTEMPTS):
-            left = [call for call in calls if not call.done]
             if self._epoch is None:
                 if view is None:
                     self._pause(min(attempt, 8))
                     view = self._catch_up(to_write=True)
-                    left = [call for call in left if not call.done]
-                if sure and view.settled and not left:
+                if attempt and view.settled and not slow and all(call.done for call in calls):
                     return
-                self._take_over(view)
+                slow += not self._take_over(view)
                 view = None
-                left = [call for call in left if not call.done]
-            if self._epoch is None:
-                continue
-            epoch, self._epoch = self._epoch, None
-            committed, sure = self._append(epoch, left)
-            if committed:
-                return
-        raise Unavailable(
-            f"{self._requests.place} is written to by too many at once, or answers too slowly: an "
-            f"object took more than {self._requests.slow:g} s"
-        )
+            if self._epoch is not None:
+                quick = self._append([call for call in calls if not call.done])
+                if self._epoch is not None:
+                    return
+                slow = 0 if quick else slow + 1
+            if slow > MOST_SLOW:
+                raise Unavailable(
+                    f"{self._requests.place} is too slow: an object took more than "
+                    f"{self._requests.slow:g} s, so that listings may lack it; raise ?slow= in the "
+                    "storage URI if Swift's container_update_timeout is more"
+                )
+        raise Unavailable(f"{self._requests.place} is written to by too many at once; try again")
 
-    def _take_over(self, view: View) -> None:
-        """Try to take an epoch, and read what was written before it was there."""
+    def _take_over(self, view: View) -> bool:
+        """Try to take an epoch, and read what was written before it was there.
+
+        False says that storing it was slow. Then it may be missing in listings, and is not ours.
+        """
         self._tried = epoch = next_epoch([view.highest])
         if not self._requests.put(epoch_name(self._replica.digest, epoch), b""):
-            return
+            return False
         outlook = self._replica.look()
-        if outlook.view.highest != epoch:
-            return
-        self._accept(outlook)
-        self._epoch = epoch
-        self._trim.forget(outlook.view, epoch, EPOCHS_KEPT)
+        if outlook.view.highest == epoch:
+            self._accept(outlook)
+            self._epoch = epoch
+            self._trim.forget(outlook.view, epoch, EPOCHS_KEPT)
+        return True
 
-    def _append(self, epoch: str, calls: Sequence[_Call]) -> tuple[bool, bool]:
-        """Write an entry; say whether it counts, and else whether what is listed can be believed.
+    def _append(self, calls: Sequence[_Call]) -> bool:
+        """Write an entry. It counts if the epoch is still ours afterwards.
 
-        An entry that was stored slowly may be missing in some listings: another must follow it.
+        False says that storing it was slow. Then another one must follow it, which names it.
         """
+        epoch, self._epoch = str(self._epoch), None
         entry, head, content = self._compose(epoch, calls)
         self._written = (entry.name, calls)
         began = time.monotonic()
@@ -222,12 +231,18 @@ class Log:
         outlook = self._replica.look({entry.name: head})
         self._turn += (time.monotonic() - began - self._turn) / 4
         view = outlook.view
-        if not quick or view.highest != epoch or view.end != entry.tip:
-            return False, quick
-        self._accept(outlook)
-        self._epoch = epoch
-        self._trim.after_entry(self._clock())
-        return True, True
+        if quick and view.highest == epoch and view.end == entry.tip:
+            self._accept(outlook)
+            self._epoch = epoch
+            self._keep_bodies(entry, calls)
+            self._trim.after_entry(self._clock())
+        return quick
+
+    def _keep_bodies(self, entry: Entry, calls: Sequence[_Call]) -> None:
+        start = entry.head
+        for body in (body for call in calls for body in call.bodies):
+            self._bodies.keep(entry.name, Body(entry.tip.slot, start, len(body)), body)
+            start += len(body)
 
     def _compose(self, epoch: str, calls: Sequence[_Call]) -> tuple[Entry, bytes, bytes]:
         said = {

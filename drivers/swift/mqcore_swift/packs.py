@@ -62,6 +62,11 @@ class Packs:
     def names(self) -> Iterator[tuple[int, str]]:
         return ((slot, pack.name) for slot, pack in self._packs.items())
 
+    def known(self) -> set[str]:
+        """The names of all, waste included."""
+        waste = {name for name, _ in self.waste.values()}
+        return waste.union(pack.name for pack in self._packs.values())
+
     def _drop(self, slot: int) -> None:
         pack = self._packs[slot]
         pack.messages -= 1

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from queue import Empty, LifoQueue
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -58,25 +59,36 @@ class Requests:
         self, prefix: str, marker: str = "", *, reverse: bool = False, limit: int | None = None
     ) -> list[str]:
         """The names that begin so, after the marker; all of them, unless `limit` says fewer."""
-        found: list[str] = []
         order = "reverse=true" if reverse else None
+        return [row["name"] for row in self._rows(marker, limit, prefix=prefix, query_string=order)]
+
+    def folders(self) -> list[str]:
+        """What names begin with, up to the first slash."""
+        return [row["subdir"].rstrip("/") for row in self._rows("", None, delimiter="/")]
+
+    def _rows(self, marker: str, limit: int | None, **options: Any) -> list[dict[str, str]]:
+        found: list[dict[str, str]] = []
         while True:
 
             def ask(to: Any, marker: str = marker) -> Any:
-                return to.get_container(
-                    self._address.container, marker, limit, prefix, query_string=order
-                )
+                return to.get_container(self._address.container, marker, limit, **options)
 
             _, rows = self._call(ask)
-            found += [row["name"] for row in rows]
+            found += rows
             if limit is not None or len(rows) < SHORT:
                 return found
-            marker = found[-1]
+            marker = rows[-1].get("name") or rows[-1]["subdir"]
 
     def put(self, name: str, content: bytes) -> bool:
         """Store an object. True when it was so quick that its name must be in the listing."""
         began = time.monotonic()
-        self._call(lambda to: to.put_object(self._address.container, name, content))
+        container = self._address.container
+
+        def ask(to: Any) -> None:
+            # What cannot be read again is not sent again when a token has expired.
+            to.put_object(container, name, BytesIO(content), content_length=len(content))
+
+        self._call(ask)
         return time.monotonic() - began < self.slow
 
     def get(self, name: str, start: int = 0, size: int | None = None) -> bytes | None:

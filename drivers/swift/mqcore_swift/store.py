@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from mqcore.contract import Clock, Closed, Message, QueueRef, Unavailable
 
 from .address import Address
+from .bodies import Bodies
 from .commands import Seen
 from .log import Log
 from .names import digest
@@ -32,6 +33,7 @@ class Store:
         self.requests = Requests(address)
         self._clock = clock
         self._grace = GRACE + LONGEST * address.timeout
+        self._bodies = Bodies()
         self._logs: dict[str, Log] = {}
         self._state = threading.Condition()
         self._calls = 0
@@ -64,20 +66,20 @@ class Store:
             return self._log(digest(project)).read(look, name)
 
     def bodies(self, messages: Sequence[Seen]) -> tuple[Message, ...]:
-        """The messages with their bodies, read with one request for each object."""
+        """The messages with their bodies, which are read with one request for each object."""
+        found = {each.id: self._bodies.find(each.pack, each.body) for each in messages}
         parts: dict[str, list[Seen]] = {}
         for each in messages:
-            if each.body.size:
+            if found[each.id] is None and each.body.size:
                 parts.setdefault(each.pack, []).append(each)
         with self.call():
-            read = self.requests.map(self._read, parts.items())
-        found = {message_id: body for part in read for message_id, body in part.items()}
-        return tuple(_message(each, found.get(each.id, b"")) for each in messages)
+            for part in self.requests.map(self._read, parts.items()):
+                found |= part
+        return tuple(_message(each, found[each.id] or b"") for each in messages)
 
     def logs(self) -> list[Log]:
         """Those of all projects in the store."""
-        digests = dict.fromkeys(name.partition("/")[0] for name in self.requests.names(""))
-        return [self._log(each) for each in digests]
+        return [self._log(each) for each in self.requests.folders()]
 
     def close(self) -> None:
         with self._state:
@@ -91,10 +93,10 @@ class Store:
         with self._state:
             if project not in self._logs:
                 replica = Replica(self.requests, project)
-                self._logs[project] = Log(replica, self._clock, self._grace)
+                self._logs[project] = Log(replica, self._bodies, self._clock, self._grace)
             return self._logs[project]
 
-    def _read(self, part: tuple[str, list[Seen]]) -> dict[str, bytes]:
+    def _read(self, part: tuple[str, list[Seen]]) -> dict[str, bytes | None]:
         name, messages = part
         start = min(each.body.start for each in messages)
         end = max(each.body.start + each.body.size for each in messages)
@@ -104,7 +106,12 @@ class Store:
                 f"{self.requests.place} lacks the object {name!r}, which has messages that are "
                 "waiting; see whether somebody else deletes objects there"
             )
-        return {each.id: found[each.body.start - start :][: each.body.size] for each in messages}
+        bodies: dict[str, bytes | None] = {}
+        for each in messages:
+            body = found[each.body.start - start :][: each.body.size]
+            self._bodies.keep(name, each.body, body)
+            bodies[each.id] = body
+        return bodies
 
 
 def _message(seen: Seen, body: bytes) -> Message:

@@ -6,7 +6,7 @@ from itertools import islice
 from mqcore.contract import Unavailable
 
 from . import checkpoint
-from .names import checkpoint_name, epoch_name
+from .names import NOTHING, checkpoint_name, epoch_name, read_entry
 from .replica import Replica
 from .view import View
 
@@ -15,6 +15,7 @@ __all__ = ["Trim"]
 EVERY = 64
 """Entries between two checkpoints, at least; and half as many bytes as the last one has."""
 SWEPT_AT_ONCE = 1000
+PAGE = 1000
 
 
 class Trim:
@@ -22,6 +23,8 @@ class Trim:
         self._replica, self._grace = replica, grace
         self.swept = 0
         """Up to which number this handle has removed waste."""
+        self._searched = NOTHING
+        self._marker = ""
 
     def is_worthwhile(self, now: float) -> bool:
         """Whether there is much waste to remove, or some that may have bodies in it."""
@@ -53,6 +56,25 @@ class Trim:
         replica.requests.delete([*(each for each in listed if each < name), *waste.values()])
         self.swept = max(self.swept, *waste, 0)
         return bool(waste)
+
+    def remove_strays(self) -> None:
+        """Delete entries that came too late to count, a page of names at a time."""
+        replica, known = self._replica, self._replica.project.packs.known()
+        if self._searched == replica.tip:
+            return
+        names = replica.requests.names(f"{replica.digest}/1/", self._marker, limit=PAGE)
+        found = [read_entry(name) for name in names if name not in known]
+        end = replica.tip
+        replica.requests.delete(
+            [
+                entry.name
+                for entry in found
+                if entry.tip.slot <= end.slot and entry.tip.epoch < end.epoch
+            ]
+        )
+        self._marker = names[-1] if len(names) == PAGE else ""
+        if not self._marker:
+            self._searched = end
 
     def _removable(self, now: float, limit: int) -> dict[int, str]:
         """The oldest waste, of which nobody can still be reading the bodies."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .names import Entry, Tip, read_entry
+from .names import NOTHING, Entry, Tip, read_entry
 
 __all__ = ["TornError", "View", "resolve"]
 
@@ -53,6 +53,8 @@ def resolve(names: Iterable[str], tip: Tip) -> View:
     end = max(entries, default=tip)
     if end.epoch < tip.epoch:
         end = tip
+    if max(epochs, default=NOTHING.epoch) < end.epoch:
+        raise TornError  # the highest one is never deleted
     chain = []
     at = end
     while at.slot > tip.slot:

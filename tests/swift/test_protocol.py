@@ -1,0 +1,264 @@
+"""Whoever is stopped wherever: no message is in two claims, nothing is lost, and others go on."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mqcore_swift.driver import SwiftDriver
+from mqcore_swift.errors import translate
+from mqcore_swift.requests import Requests
+
+from mqcore.contract import Handle, NewMessage, Unavailable, new_id
+from tests.backends import Swift
+
+from .conftest import QUEUE, Handles, claim, post
+
+
+@pytest.fixture
+def two(handles: Handles) -> tuple[SwiftDriver, SwiftDriver]:
+    """Handles of two processes, as it were. The first one may write."""
+    one, other = handles.open(), handles.open()
+    one.queues.create(QUEUE, {})
+    return one, other
+
+
+def requests_of(driver: SwiftDriver) -> Requests:
+    return driver._store.requests
+
+
+def is_entry(name: str) -> bool:
+    return "/1/" in name
+
+
+def is_epoch(name: str) -> bool:
+    return "/2/" in name
+
+
+def once(
+    driver: SwiftDriver,
+    monkeypatch: pytest.MonkeyPatch,
+    chosen: Callable[[str], bool],
+    *,
+    before: Callable[[], object] = lambda: None,
+    after: Callable[[], object] = lambda: None,
+) -> None:
+    """Do something before or after the next put of such a name, in the middle of the call."""
+    requests = requests_of(driver)
+    put = requests.put
+
+    def stopped(name: str, content: bytes) -> bool:
+        if not chosen(name):
+            return put(name, content)
+        monkeypatch.setattr(requests, "put", put)
+        before()
+        quick = put(name, content)
+        after()
+        return quick
+
+    monkeypatch.setattr(requests, "put", stopped)
+
+
+class StoppedHereError(BaseException):
+    """As if the process ended."""
+
+
+def stop() -> None:
+    raise StoppedHereError
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_writer_that_slept_while_others_claimed_claims_something_else(
+    two: Any, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    one, other = two
+    posted = post(one, 6)
+    by_other: list[str] = []
+    once(one, monkeypatch, is_entry, **{moment: lambda: by_other.extend(claim(other, 2))})
+    by_one = claim(one, 2)
+    assert sorted([*by_one, *by_other, *claim(other)]) == posted
+    assert (len(by_one), len(by_other)) == (2, 2)
+
+
+def test_who_slept_when_it_had_just_taken_over_lets_others_go_first(
+    two: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = two
+    posted = post(one, 6)
+    by_one: list[str] = []
+    once(other, monkeypatch, is_epoch, after=lambda: by_one.extend(claim(one, 2)))
+    by_other = claim(other, 2)
+    assert sorted([*by_one, *by_other, *claim(other)]) == posted
+
+
+@pytest.mark.parametrize("chosen", [is_entry, is_epoch])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_process_that_ends_holds_nobody_up(
+    two: Any, monkeypatch: pytest.MonkeyPatch, chosen: Any, moment: str
+) -> None:
+    one, other = two
+    posted = post(one, 4)
+    once(other, monkeypatch, chosen, **{moment: stop})
+    mine = new_id()
+    with pytest.raises(StoppedHereError):
+        claim(other, 2, mine)
+    by_one = claim(one, 4)
+    # It counts or it does not; and a repetition of the call gets what is left, and all of that.
+    again = claim(one, 4, mine)
+    assert sorted([*by_one, *again]) == posted
+
+
+def test_what_arrives_when_others_have_gone_on_is_ignored(
+    two: Any, monkeypatch: pytest.MonkeyPatch, handles: Handles
+) -> None:
+    one, other = two
+    posted = post(one, 3)
+    late: list[tuple[str, bytes]] = []
+    requests = requests_of(one)
+    put = requests.put
+
+    def lose(name: str, content: bytes) -> bool:
+        late.append((name, content))
+        raise translate(OSError("lost"), "here", "there")
+
+    monkeypatch.setattr(requests, "put", lose)
+    with pytest.raises(Unavailable):
+        claim(one, 1)
+    monkeypatch.setattr(requests, "put", put)
+    first = claim(other, 1)
+    for name, content in late:
+        put(name, content)
+    rest = [*claim(one, 1), *claim(handles.open())]
+    assert sorted(first + rest) == posted
+
+
+def test_an_object_that_was_stored_slowly_counts_when_another_follows_it(
+    two: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Swift may then have put off telling the container."""
+    one, other = two
+    requests = requests_of(one)
+    put, written = requests.put, []
+
+    def slow(name: str, content: bytes) -> bool:
+        written.append(name)
+        return put(name, content) and len(written) > 1
+
+    monkeypatch.setattr(requests, "put", slow)
+    posted = post(one)
+    assert list(map(is_entry, written)) == [True, False, True]
+    assert claim(other) == posted
+
+
+def test_a_store_that_is_always_slow_says_so(two: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, _ = two
+    requests = requests_of(one)
+    put = requests.put
+    monkeypatch.setattr(requests, "put", lambda *arguments: put(*arguments) and False)
+    with pytest.raises(Unavailable, match=r"took more than 1 s.*raise .slow="):
+        post(one)
+
+
+def test_a_listing_that_lacks_what_was_stored_is_not_believed(
+    two: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = two
+    posted = post(one, 2)
+    requests = requests_of(one)
+    names = requests.names
+    last: list[str] = []
+
+    def stale(prefix: str, marker: str = "", **options: Any) -> list[str]:
+        found = names(prefix, marker, **options)
+        shown = [name for name in found if name in last or not is_entry(name)]
+        last.extend(found)
+        return shown
+
+    monkeypatch.setattr(requests, "names", stale)
+    by_one = claim(one, 1)
+    assert sorted([*by_one, *claim(other)]) == posted
+
+
+@pytest.fixture
+def alone() -> Any:
+    """A Swift whose databases a test may lock."""
+    with Swift() as server:
+        yield server
+
+
+def lock_listing(database: Path, seconds: float) -> None:
+    with closing(sqlite3.connect(database, timeout=30)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        time.sleep(seconds)
+        connection.rollback()
+
+
+def test_listings_that_are_held_up_show_nothing_twice(alone: Swift) -> None:
+    """The container's database is locked again and again, while four handles claim."""
+    handles = Handles(alone.fresh_database() + "&timeout=30")
+    try:
+        drivers = [handles.open() for _ in range(4)]
+        drivers[0].queues.create(QUEUE, {})
+        posted = [message_id for _ in range(4) for message_id in post(drivers[0], 10)]
+        database = next(path for path in alone.container_databases() if _has_entries(path))
+        done = threading.Event()
+
+        def disturb() -> None:
+            while not done.is_set():
+                lock_listing(database, 0.4)
+                time.sleep(0.1)
+
+        def work(driver: SwiftDriver) -> list[str]:
+            mine: list[str] = []
+            claim_id = new_id()
+            while True:
+                try:
+                    got = claim(driver, 3, claim_id)
+                except Unavailable:
+                    continue  # the same id again
+                if not got:
+                    return mine
+                mine += got
+                claim_id = new_id()
+
+        with ThreadPoolExecutor(5) as pool:
+            disturber = pool.submit(disturb)
+            claimed = list(pool.map(work, drivers))
+            done.set()
+            disturber.result()
+        assert sorted(each for some in claimed for each in some) == sorted(posted)
+    finally:
+        handles.close()
+
+
+def _has_entries(database: Path) -> bool:
+    with closing(sqlite3.connect(database)) as connection:
+        (name,) = connection.execute("SELECT container FROM container_info").fetchone()
+    return str(name).startswith("mqcore-")
+
+
+def test_a_group_of_threads_shares_entries(handles: Handles, swift: Swift) -> None:
+    driver = handles.open()
+    driver.queues.create(QUEUE, {})
+    post(driver)
+    earlier = swift.work()[0]
+    with ThreadPoolExecutor(16) as pool:
+        posted = list(pool.map(lambda _: post(driver)[0], range(48)))
+    assert swift.work()[0] - earlier < 48
+    assert len(claim(driver, 100)) == 1 + len(set(posted))
+
+
+def test_a_message_that_is_deleted_stays_so_when_it_is_posted_again_late(two: Any) -> None:
+    """A repeated post is no new message while it is there; later, its id is free again."""
+    one, other = two
+    new = NewMessage(new_id(), b"{}", 3600)
+    for driver in two:
+        driver.messages.post(QUEUE, [new])
+    assert claim(one) == [new.id]
+    assert other.messages.delete(QUEUE, [Handle(new.id, force=True)]) == [None]
+    assert one.messages.list(QUEUE, include_claimed=True).items == ()
