@@ -1,12 +1,7 @@
 """Whoever is stopped wherever: no message is in two claims, nothing is lost, and others go on."""
 
-import sqlite3
-import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -182,64 +177,6 @@ def test_a_listing_that_lacks_what_was_stored_is_not_believed(
     monkeypatch.setattr(requests, "names", stale)
     by_one = claim(one, 1)
     assert sorted([*by_one, *claim(other)]) == posted
-
-
-@pytest.fixture
-def alone() -> Any:
-    """A Swift whose databases a test may lock."""
-    with Swift() as server:
-        yield server
-
-
-def lock_listing(database: Path, seconds: float) -> None:
-    with closing(sqlite3.connect(database, timeout=30)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        time.sleep(seconds)
-        connection.rollback()
-
-
-def test_listings_that_are_held_up_show_nothing_twice(alone: Swift) -> None:
-    """The container's database is locked again and again, while four handles claim."""
-    handles = Handles(alone.fresh_database() + "&timeout=30")
-    try:
-        drivers = [handles.open() for _ in range(4)]
-        drivers[0].queues.create(QUEUE, {})
-        posted = [message_id for _ in range(4) for message_id in post(drivers[0], 10)]
-        database = next(path for path in alone.container_databases() if _has_entries(path))
-        done = threading.Event()
-
-        def disturb() -> None:
-            while not done.is_set():
-                lock_listing(database, 0.4)
-                time.sleep(0.1)
-
-        def work(driver: SwiftDriver) -> list[str]:
-            mine: list[str] = []
-            claim_id = new_id()
-            while True:
-                try:
-                    got = claim(driver, 3, claim_id)
-                except Unavailable:
-                    continue  # the same id again
-                if not got:
-                    return mine
-                mine += got
-                claim_id = new_id()
-
-        with ThreadPoolExecutor(5) as pool:
-            disturber = pool.submit(disturb)
-            claimed = list(pool.map(work, drivers))
-            done.set()
-            disturber.result()
-        assert sorted(each for some in claimed for each in some) == sorted(posted)
-    finally:
-        handles.close()
-
-
-def _has_entries(database: Path) -> bool:
-    with closing(sqlite3.connect(database)) as connection:
-        (name,) = connection.execute("SELECT container FROM container_info").fetchone()
-    return str(name).startswith("mqcore-")
 
 
 def test_a_group_of_threads_shares_entries(handles: Handles, swift: Swift) -> None:
