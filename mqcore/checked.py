@@ -15,7 +15,9 @@ from .contract import (
     QueueController,
     QueueRef,
     QueueStats,
+    Stop,
     TooLarge,
+    Wake,
 )
 
 __all__ = ["CheckedDriver"]
@@ -111,6 +113,9 @@ class CheckedDriver(Driver):
 
     def collect(self, limit: int = 1000) -> int:
         return self._driver.collect(limit)
+
+    def watch(self, queue: QueueRef, wake: Wake) -> Stop:
+        return self._driver.watch(queue, wake)
 
     def close(self) -> None:
         self._driver.close()

@@ -19,6 +19,7 @@ from .contract import (
 )
 from .housekeeping import Housekeeping
 from .service import NewClaim, Post, Posting, Service, ServiceLimits, queue_ref
+from .waking import wait_for
 
 __all__ = ["Connection", "Queue"]
 
@@ -143,10 +144,19 @@ class Queue:
         return self._service.messages.post(self.ref, Post(postings, client))
 
     def claim(
-        self, limit: int = 10, *, ttl: int | None = None, grace: int | None = None
+        self,
+        limit: int = 10,
+        *,
+        ttl: int | None = None,
+        grace: int | None = None,
+        wait: float = 0,
     ) -> Claim | None:
-        """Claim up to `limit` messages for `ttl` seconds; None when there is nothing to claim."""
-        return self._service.claims.claim(self.ref, NewClaim(limit, ttl, grace))
+        """Claim up to `limit` messages for `ttl` seconds; None when there is nothing to claim.
+
+        With `wait`, wait so many seconds for the first message to come.
+        """
+        new = NewClaim(limit, ttl, grace)
+        return self._awaited(lambda: self._service.claims.claim(self.ref, new), wait)
 
     def renew(self, claim: Claim, *, ttl: int | None = None, grace: int | None = None) -> None:
         """Restart the claim's time. Raises ClaimNotFound when it is over."""
@@ -156,9 +166,12 @@ class Queue:
         """Give back what the claim still holds."""
         self._service.claims.release(self.ref, claim.id)
 
-    def pop(self, limit: int = 1) -> tuple[Message, ...]:
-        """Take messages out for good, oldest first."""
-        return self._service.messages.pop(self.ref, limit)
+    def pop(self, limit: int = 1, *, wait: float = 0) -> tuple[Message, ...]:
+        """Take messages out for good, oldest first; `wait` as in `claim`."""
+        return self._awaited(lambda: self._service.messages.pop(self.ref, limit), wait)
+
+    def _awaited(self, look: Callable[[], T], seconds: float) -> T:
+        return wait_for(self._service.driver, self.ref, look, seconds)
 
     def get(self, message_id: str) -> Message:
         """Raises MessageNotFound."""

@@ -31,6 +31,7 @@ from .contract import (
     Closed,
     Driver,
     Handle,
+    LocalWaking,
     Mark,
     Message,
     MessageClaimed,
@@ -49,11 +50,14 @@ from .contract import (
     QueueNotFound,
     QueueRef,
     QueueStats,
+    Stop,
     StoreUri,
     Subscription,
     SubscriptionController,
     SubscriptionExists,
     SubscriptionNotFound,
+    Wake,
+    Waking,
 )
 
 FREE, DELAYED, CLAIMED = range(3)
@@ -324,6 +328,7 @@ class _Messages(_Controller, MessageController):
                     number = next(self._handle.store.counter)
                     visible_at = now + new.delay if new.delay else 0
                     box.add(_Row(number, new, new.ttl, now, now + new.ttl, visible_at))
+            self._handle.waking.tell(queue)
             return [new.id for new in messages]
 
     joins_posts = True
@@ -440,6 +445,7 @@ class _Claims(_Controller, ClaimController):
                     box.remove(row)
                     if row.new.id not in dead_letters.by_id:
                         dead_letters.add(self._dead(row, now, letter.ttl))
+            self._handle.waking.tell(target)
         if not chosen:
             return None
         lease = _Lease(request.id, request.ttl, request.grace, now)
@@ -468,6 +474,7 @@ class _Claims(_Controller, ClaimController):
         with self._box(queue) as (box, _):
             if box is not None and claim_id in box.claims:
                 box.end_claim(box.claims[claim_id])
+                self._handle.waking.tell(queue)
 
     @contextmanager
     def _lease(self, queue: QueueRef, claim_id: str) -> Iterator[tuple[_Box, _Lease, float]]:
@@ -598,7 +605,11 @@ class MemoryDriver(Driver):
     """A handle on a store in this process."""
 
     capabilities = (
-        Capability.FIFO | Capability.DELAY | Capability.EXACT_STATS | Capability.ATOMIC_BATCH
+        Capability.FIFO
+        | Capability.DELAY
+        | Capability.EXACT_STATS
+        | Capability.ATOMIC_BATCH
+        | Capability.WAKING
     )
     local = True
 
@@ -606,6 +617,7 @@ class MemoryDriver(Driver):
         self.store = store
         self.clock = clock
         self.closed = False
+        self.waking: Waking = LocalWaking(store)
         self.queues = _Queues(self)
         self.messages = _Messages(self)
         self.claims = _Claims(self)
@@ -633,8 +645,12 @@ class MemoryDriver(Driver):
                 gone += box.settle(now, limit - gone)
             return gone
 
+    def watch(self, queue: QueueRef, wake: Wake) -> Stop:
+        return self.waking.watch(queue, wake)
+
     def close(self) -> None:
         self.closed = True
+        self.waking.close()
 
 
 _stores: "weakref.WeakValueDictionary[str, _Store]" = weakref.WeakValueDictionary()

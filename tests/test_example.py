@@ -26,6 +26,7 @@ NOT_RUN = {
     "with ATOMIC_BATCH",
     "with DELAY",
     "without EXACT_STATS",
+    "without WAKING",
     "without a limit for bodies",
     "without a limit for metadata",
     "this harness cannot break its backend",

@@ -73,7 +73,7 @@ def allowed(module: str) -> tuple[str, ...] | None:
             return (*CONTRACT, package)
     if within(module, ("mqcore.transport",)):
         return (*CONTRACT, "mqcore.service", "mqcore.transport", "mqcore.logs")
-    if module in ("mqcore.memory", "mqcore.checked"):
+    if module in ("mqcore.memory", "mqcore.checked", "mqcore.waking"):
         return CONTRACT
     return None
 

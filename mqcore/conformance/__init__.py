@@ -43,6 +43,7 @@ GROUPS = (
     "stats",
     "subscriptions",
     "threads",
+    "waking",
 )
 """The modules with tests, one per group of behaviour."""
 

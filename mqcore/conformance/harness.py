@@ -46,6 +46,9 @@ class Harness(abc.ABC):
     rounds: int = int(os.environ.get("MQCORE_CONFORMANCE_ROUNDS", "5"))
     """How often processes are killed in the middle of their work; more find more."""
 
+    patience: float = 30.0
+    """Seconds that a hint may take at most; a test waits so long only where none comes."""
+
     def opener(self) -> Opener | None:
         """Return what opens the backend in another process.
 

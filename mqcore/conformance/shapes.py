@@ -28,7 +28,7 @@ def shape(kind: Any) -> Check:
         return _mapping
     if is_dataclass(origin or kind):
         return _record(origin or kind, arguments)
-    return _plain(kind)
+    return _plain(Callable if origin is Callable else kind)
 
 
 def a(value: object) -> str:

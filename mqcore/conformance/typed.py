@@ -22,11 +22,14 @@ from ..contract import (
     QueueController,
     QueueEmpty,
     QueueNotFound,
+    QueueRef,
     QueueStats,
+    Stop,
     SubscriptionController,
     SubscriptionExists,
     SubscriptionNotFound,
     Unavailable,
+    Wake,
 )
 from .calls import CONTROLLERS, methods_of
 from .rules import ContractBroken
@@ -152,6 +155,9 @@ class TypedDriver(Driver):
 
     def collect(self, limit: int = 1000) -> int:
         return cast(int, _checked("collect", self._driver.collect)(limit))
+
+    def watch(self, queue: QueueRef, wake: Wake) -> Stop:
+        return cast(Stop, _checked("watch", self._driver.watch)(queue, wake))
 
     def close(self) -> None:
         _checked("close", self._driver.close)()

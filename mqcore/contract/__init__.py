@@ -2,11 +2,12 @@
 
 A driver author reads this package and nothing else of mqcore: `controllers` says what each
 operation promises, `values` what crosses the line, `errors` what may be raised, `capabilities`
-what a store may declare on top, `driver` how the pieces are opened and closed. The reference
-driver, `mqcore/memory.py`, is the shortest code that keeps every promise.
+what a store may declare on top, `driver` how the pieces are opened and closed, and `waking` has
+what hints are made with. The reference driver, `mqcore/memory.py`, is the shortest code that keeps
+every promise.
 """
 
-from . import capabilities, controllers, driver, errors, ids, uri, values
+from . import capabilities, controllers, driver, errors, ids, uri, values, waking, watchers
 from .capabilities import *
 from .controllers import *
 from .driver import *
@@ -14,6 +15,8 @@ from .errors import *
 from .ids import *
 from .uri import *
 from .values import *
+from .waking import *
+from .watchers import *
 
 __all__ = []
 __all__ += capabilities.__all__
@@ -23,3 +26,5 @@ __all__ += errors.__all__
 __all__ += ids.__all__
 __all__ += uri.__all__
 __all__ += values.__all__
+__all__ += waking.__all__
+__all__ += watchers.__all__

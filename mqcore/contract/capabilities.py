@@ -28,6 +28,10 @@ class Capability(enum.Flag):
     """One `post` call stores all its messages or none, and they appear at the same moment.
     Without it, some items of the result may be errors, and those messages are not stored."""
 
+    WAKING = enum.auto()
+    """`Driver.watch` tells soon of what calls of any handle, in any process, made claimable.
+    Without it, core asks the store often on behalf of those who wait."""
+
     @classmethod
     def none(cls) -> "Capability":
         """No promise beyond the contract's own."""

@@ -10,7 +10,9 @@ from .controllers import (
     QueueController,
     SubscriptionController,
 )
-from .values import Clock, QueueStats
+from .values import Clock, QueueRef, QueueStats
+from .waking import Waking
+from .watchers import Stop, Wake
 
 __all__ = ["Driver", "OpenDriver", "Schema"]
 
@@ -55,9 +57,30 @@ class Driver(abc.ABC):
         many processes; fewer than `limit` means that nothing is left to do now.
         """
 
+    def watch(self, queue: QueueRef, wake: Wake) -> Stop:
+        """Have `wake` called with each hint that messages of the queue may have become claimable.
+
+        A hint follows a call that posted to the queue, released a claim in it, or moved messages
+        to it as dead letters; where WAKING is declared, a call of any process. What the clock
+        brings (a delay or a claim is over) is not told. The first hint comes at once, and what
+        happens soon after it has one together, some tens of milliseconds later: so the last call
+        of many is followed by a hint, too.
+
+        A hint may be wrong, and may be lost: whoever waits looks at the queue after it began to
+        watch, after each hint, and from time to time. A driver that lost what brings it hints
+        gives one to everybody as soon as it is back.
+
+        Neither waits for the store nor raises Unavailable, so an event loop may call it. The
+        queue need not exist. `wake` is called from a thread that makes no calls of the contract,
+        so that a slow one delays hints and nothing else. It is not called any more once the
+        result of this, or `close`, has returned, but for a call that was under way then.
+        Without hints to give, as here, it does nothing.
+        """
+        return Waking().watch(queue, wake)
+
     @abc.abstractmethod
     def close(self) -> None:
-        """Let go of the store; idempotent. Later calls raise Closed.
+        """Let go of the store; idempotent. Later calls raise Closed, and nobody is woken.
 
         Calls of other threads that are in flight get their answers first.
         """

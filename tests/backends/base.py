@@ -215,6 +215,13 @@ class Server(abc.ABC):
         self._hand_over(path)
         return path
 
+    def folder_for(self, name: str) -> Path:
+        """A folder in the server's that it may write to."""
+        path = self.folder / name
+        path.mkdir(mode=0o700)
+        self._hand_over(path)
+        return path
+
     def address(self, scheme: str, port: int, user: str = user, password: str = password) -> str:
         secret = f"{user}:{quote(password, safe='')}@" if password else ""
         return f"{scheme}://{secret}{HOST}:{port}"

@@ -26,7 +26,7 @@ class MariaDB(Server):
         account = f"'{self.user}'@'%'"
         lines = [
             f"CREATE USER IF NOT EXISTS {account} IDENTIFIED BY '{self.password}';",
-            f"GRANT ALL ON *.* TO {account};",
+            f"GRANT ALL ON *.* TO {account} WITH GRANT OPTION;",
             "DROP USER IF EXISTS 'root'@'127.0.0.1';",
             f"CREATE DATABASE IF NOT EXISTS {self.user};",
         ]

@@ -27,6 +27,7 @@ from mqcore.contract import (
 from .faults import *  # noqa: F403
 from .meters import python_calls
 from .raced import *  # noqa: F403
+from .sleepers import *  # noqa: F403
 
 
 class OwnLock:
@@ -148,6 +149,8 @@ class ExpiredBlocks(memory._Subscriptions):
 
 
 class BrokenHarness(Harness):
+    patience = 3.0
+
     def __init__(self, name: str) -> None:
         self.name = name
         self.store = memory._Store()
@@ -220,6 +223,12 @@ FAULTS = {
         "TestExclusivity::test_a_renewal_beside_the_end_of_its_claim_takes_nothing_from_the_next"
     ),
     "TrimsIds": "TestNearlyIds::test_what_is_nearly_the_id_of_a_message_does_not_exist",
+    "BlocksPosts": "TestWaking::test_one_who_dawdles_or_fails_when_woken_holds_up_no_call",
+    "HintsAlways": "TestWaking::test_a_burst_of_posts_has_few_hints_and_one_after_its_end",
+    "HintsAtFirstOnly": "TestWaking::test_a_post_of_another_handle_is_followed_by_a_hint",
+    "HintsNever": "TestWaking::test_a_post_of_another_handle_is_followed_by_a_hint",
+    "HintsOnItself": "TestWaking::test_a_post_of_another_handle_is_followed_by_a_hint",
+    "StopsNothing": "TestWaking::test_a_watch_that_was_stopped_is_not_woken",
 }
 """Each fault, and the test that must catch it."""
 

@@ -4,22 +4,21 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from types import FrameType
-from typing import Protocol
+from typing import Any
 
 import redis
-from sqlalchemy import Pool, event
+from sqlalchemy import NullPool, Pool, create_engine, event
 
 from ..backends import Swift
 
-__all__ = ["Meter", "RedisMeter", "SQLiteMeter", "SwiftMeter", "python_calls"]
-
-
-class Meter(Protocol):
-    """Counts the work of a call, that of a store in front of which a proxy may stand."""
-
-    def work(self, call: Callable[[], object]) -> int:
-        """Make the call; return what it took."""
-        ...
+__all__ = [
+    "MariaDBMeter",
+    "PostgreSQLMeter",
+    "RedisMeter",
+    "SQLiteMeter",
+    "SwiftMeter",
+    "python_calls",
+]
 
 
 def python_calls(call: Callable[[], object]) -> int:
@@ -111,6 +110,72 @@ class RedisMeter:
         found = [client.info("cpu") for client in self._clients]
         kinds = ("used_cpu_user_main_thread", "used_cpu_sys_main_thread")
         return float(sum(cpu[kind] for cpu in found for kind in kinds))
+
+
+class DatabaseMeter:
+    """Counts what a database server does for a call, by numbers that it keeps itself."""
+
+    library: str
+    query: str
+    """One number that grows with the work of all connections."""
+
+    def __init__(self, uri: str) -> None:
+        scheme, _, place = uri.partition(":")
+        self._engine = create_engine(f"{scheme}+{self.library}:{place}", poolclass=NullPool)
+        self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+    def work(self, call: Callable[[], object]) -> int:
+        """Make the call; return how much the number grew."""
+        before = self._read()
+        call()
+        return self._read() - before
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _read(self) -> int:
+        return int(self._connection.exec_driver_sql(self.query).scalar_one())
+
+
+class MariaDBMeter(DatabaseMeter):
+    """Rows that the storage engine was asked for, and rows written (the counters `Handler_...`)."""
+
+    library = "pymysql"
+    query = (
+        "SELECT SUM(variable_value) FROM information_schema.global_status"
+        " WHERE variable_name REGEXP '^handler_(read|write|update|delete)'"
+    )
+
+
+class PostgreSQLMeter(DatabaseMeter):
+    """Pages of tables and indexes that were looked at, and rows that were read and written."""
+
+    library = "psycopg"
+    query = (
+        "SELECT (SELECT sum(heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit)"
+        " FROM pg_statio_user_tables)"
+        " + (SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0) + n_tup_ins + n_tup_upd"
+        " + n_tup_del) FROM pg_stat_user_tables)"
+        " + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)"
+    )
+
+    _told = False
+
+    def work(self, call: Callable[[], object]) -> int:
+        if not self._told:
+            event.listen(Pool, "checkin", self._tell)
+            self._told = True
+        return super().work(call)
+
+    def close(self) -> None:
+        super().close()
+        if self._told:
+            event.remove(Pool, "checkin", self._tell)
+
+    def _tell(self, connection: Any, _record: object) -> None:
+        """By itself, a connection tells others what it did about once in a second only."""
+        if connection is not None and hasattr(connection, "pgconn"):
+            connection.execute("SELECT pg_stat_force_next_flush()")
 
 
 class SwiftMeter:

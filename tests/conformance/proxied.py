@@ -1,14 +1,21 @@
 """A harness whose store is behind proxies, which break and lose what they are told to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+from urllib.parse import urlsplit
 
+from mqcore.checked import CheckedDriver
 from mqcore.conformance import DriverHarness
 from mqcore.conformance.proxy import Proxy
 from mqcore.contract import OpenDriver
 
-from .meters import Meter
+__all__ = ["Meter", "ProxiedHarness", "database_harness"]
 
-__all__ = ["ProxiedHarness"]
+
+class Meter(Protocol):
+    def work(self, call: Callable[[], object]) -> int:
+        """Make the call; return how much the store did for it."""
 
 
 class ProxiedHarness(DriverHarness):
@@ -36,3 +43,19 @@ class ProxiedHarness(DriverHarness):
     def repair_backend(self) -> None:
         for proxy in self.proxies:
             proxy.restore()
+
+
+@contextmanager
+def database_harness(
+    open_driver: OpenDriver, uri: str, meter: Meter | None
+) -> Iterator[ProxiedHarness]:
+    """One behind core's gate, as in a server, on a database that nobody else has."""
+    direct = urlsplit(uri)
+    assert direct.port
+    with Proxy("127.0.0.1", direct.port) as proxy:
+        there = direct.netloc.replace(f":{direct.port}", f":{proxy.port}")
+        query = f"{direct.query}&pool_size=8".lstrip("&")
+        behind = direct._replace(netloc=there, query=query).geturl()
+        harness = ProxiedHarness(open_driver, behind, proxy, meter=meter)
+        harness.gate = CheckedDriver
+        yield harness

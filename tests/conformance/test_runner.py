@@ -93,7 +93,7 @@ def test_the_reference_driver_conforms(full: Done) -> None:
 def test_each_declared_capability_names_the_tests_that_show_it(full: Done) -> None:
     capabilities = full.report["capabilities"]
     declared = {name for name, proof in capabilities.items() if proof["declared"]}
-    assert declared == {"FIFO", "DELAY", "EXACT_STATS", "ATOMIC_BATCH"}
+    assert declared == {"FIFO", "DELAY", "EXACT_STATS", "ATOMIC_BATCH", "WAKING"}
     for name in declared:
         assert capabilities[name]["holds"]
         assert capabilities[name]["tests"]

@@ -2,19 +2,16 @@
 
 import os
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import pytest
 from mqcore_swift.driver import open_driver
 
-from mqcore.checked import CheckedDriver
 from mqcore.conformance import *  # noqa: F403
 from mqcore.conformance.machine import EXAMPLES
-from mqcore.conformance.proxy import Proxy
 from tests.backends import Swift
 
 from .meters import SwiftMeter
-from .proxied import ProxiedHarness
+from .proxied import ProxiedHarness, database_harness
 
 FEW = "4"
 """Each call of these examples is made by another handle than the one before: five requests."""
@@ -28,12 +25,6 @@ def few_examples(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="class")
 def harness(swift: Swift) -> Iterator[ProxiedHarness]:
     """A container for each class: what counts all of a store need not count what others left."""
-    direct = urlsplit(swift.fresh_database())
-    assert direct.port
-    with Proxy("127.0.0.1", direct.port) as proxy:
-        there = direct.netloc.replace(f":{direct.port}", f":{proxy.port}")
-        uri = direct._replace(netloc=there).geturl()
-        meter = None if swift.given else SwiftMeter(swift)
-        harness = ProxiedHarness(open_driver, uri, proxy, meter=meter)
-        harness.gate = CheckedDriver
+    meter = None if swift.given else SwiftMeter(swift)
+    with database_harness(open_driver, swift.fresh_database(), meter) as harness:
         yield harness

@@ -207,5 +207,6 @@ def test_a_capability_is_known_to_the_reports_schema() -> None:
         "DURABLE",
         "EXACT_STATS",
         "ATOMIC_BATCH",
+        "WAKING",
     }
     assert issubclass(TypedDriver, Driver)

@@ -114,8 +114,9 @@ def test_every_statement_finds_its_rows_by_an_index(
             plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
             for *_, step in plan:
                 scans = step.startswith("SCAN") and step.split()[1] in BIG
-                # All of a queue, by however good an index.
-                scans |= step.endswith("(queue_id=?)") and "LIMIT" not in statement
+                # All of a queue, by however good an index; `numbers` has one row of each.
+                whole = step.endswith("(queue_id=?)") and " numbers " not in step
+                scans |= whole and "LIMIT" not in statement
                 if scans or "TEMP B-TREE" in step or "AUTOMATIC" in step:
                     wasteful.append((step, statement))
     connection.close()

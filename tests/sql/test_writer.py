@@ -18,7 +18,7 @@ from mqcore_sql.writer import Writer
 from sqlalchemy import select
 
 from mqcore.conformance import Clock
-from mqcore.contract import Closed, QueueNotFound, Unavailable
+from mqcore.contract import Closed, QueueNotFound, Unavailable, Waking
 
 from .conftest import QUEUE
 
@@ -38,7 +38,7 @@ class Bench:
         self.before_commit: Callable[[], None] = lambda: None
         database: Any = connection.connection.dbapi_connection
         database.set_trace_callback(self._traced)
-        self.writer = Writer(connection, 5, clock, lambda error: translate(error, path))
+        self.writer = Writer(connection, 5, clock, lambda error: translate(error, path), Waking())
         self.pool = ThreadPoolExecutor(40)
 
     def _traced(self, sql: str) -> None:

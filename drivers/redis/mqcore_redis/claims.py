@@ -37,13 +37,16 @@ class Claims(ClaimController):
         at = self._store.moment()
         args: list[str | bytes | int] = [str(at)]
         letters: dict[str, tuple[str, ...]] = {}
+        targets: set[QueueRef] = set()
         for each in requests:
             args += (to_id(each.id), each.limit, at.end(each.ttl), each.ttl, each.grace)
             if each.dead_letter is None:
                 args += ("", "", "", "")
                 continue
             dead = each.dead_letter
-            keys = self._store.keys.of(QueueRef(queue.project, dead.name))
+            target = QueueRef(queue.project, dead.name)
+            targets.add(target)
+            keys = self._store.keys.of(target)
             letters[keys.stem] = (keys.agenda, *keys.queue)
             args += (keys.stem, dead.max_claims)
             args += ("", "") if dead.ttl is None else (dead.ttl, at.end(dead.ttl))
@@ -51,6 +54,9 @@ class Claims(ClaimController):
         answers = self._store.on_queue(_CLAIM, queue, *args, more_keys=more_keys, at=at)
         if not answers:
             return [None] * len(requests)
+        *answers, moved = answers
+        for target in targets if moved else ():
+            self._store.waking.tell(target)
         return [
             _result(queue, request, answer)
             for request, answer in zip(requests, answers, strict=True)
@@ -69,7 +75,8 @@ class Claims(ClaimController):
             raise ClaimNotFound(claim_id, queue)
 
     def release(self, queue: QueueRef, claim_id: str) -> None:
-        self._store.on_queue(_RELEASE, queue, to_id(claim_id))
+        if self._store.on_queue(_RELEASE, queue, to_id(claim_id)):
+            self._store.waking.tell(queue)
 
 
 def _result(queue: QueueRef, request: ClaimRequest, answer: Any) -> Claim | MQError | None:

@@ -53,7 +53,7 @@ def disconnect(client: Client, address: Address) -> None:
 
 
 def _key(address: Address) -> Hashable:
-    return address.nodes, address.pool_size, tuple(address.options.items())
+    return address.nodes, address.pool_size, str(address.options)
 
 
 def _cluster(address: Address, options: dict[str, Any]) -> Client:

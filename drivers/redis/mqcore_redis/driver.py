@@ -1,6 +1,6 @@
 """Opening a Redis store and the handle that it gives."""
 
-from mqcore.contract import Capability, Clock, Driver, QueueStats
+from mqcore.contract import Capability, Clock, Driver, QueueRef, QueueStats, Stop, Wake
 
 from .address import read
 from .claims import Claims
@@ -17,7 +17,11 @@ class RedisDriver(Driver):
     """A handle on a store. DURABLE is declared when the servers are set so."""
 
     capabilities = (
-        Capability.FIFO | Capability.DELAY | Capability.EXACT_STATS | Capability.ATOMIC_BATCH
+        Capability.FIFO
+        | Capability.DELAY
+        | Capability.EXACT_STATS
+        | Capability.ATOMIC_BATCH
+        | Capability.WAKING
     )
 
     def __init__(self, store: Store) -> None:
@@ -37,6 +41,9 @@ class RedisDriver(Driver):
 
     def collect(self, limit: int = 1000) -> int:
         return collect(self._store, limit)
+
+    def watch(self, queue: QueueRef, wake: Wake) -> Stop:
+        return self._store.waking.watch(queue, wake)
 
     def close(self) -> None:
         self._store.close()

@@ -43,10 +43,21 @@ class Messages(MessageController):
     def post(self, queue: QueueRef, messages: Sequence[NewMessage]) -> Sequence[str | MQError]:
         at = self._store.moment()
         answer = self._store.on_queue(_POST, queue, *_arguments(at, messages), at=at)
-        posted = _posted(queue, messages, answer)
+        posted = self._posted(queue, messages, answer)
         if isinstance(posted, MQError):
             raise posted
         return posted
+
+    def _posted(
+        self, queue: QueueRef, messages: Sequence[NewMessage], answer: Any
+    ) -> Sequence[str | MQError] | MQError:
+        """What `post.lua` says, as a result."""
+        if isinstance(answer, MQError):
+            return answer
+        if not answer:
+            return QueueNotFound(queue)
+        self._store.waking.tell(queue)
+        return [new.id for new in messages]
 
     def get_many(self, queue: QueueRef, ids: Sequence[str]) -> tuple[Message, ...]:
         wanted = dict.fromkeys(map(to_id, ids))
@@ -121,7 +132,7 @@ class JoinedMessages(Messages):
         calls = [(queue, _arguments(at, messages)) for queue, messages in posts]
         answers = self._store.on_queues(_POST, calls, at=at)
         return [
-            _posted(queue, messages, answer)
+            self._posted(queue, messages, answer)
             for (queue, messages), answer in zip(posts, answers, strict=True)
         ]
 
@@ -140,14 +151,6 @@ def _arguments(at: Moment, messages: Sequence[NewMessage]) -> list[str | bytes |
             new.body,
         )
     return args
-
-
-def _posted(
-    queue: QueueRef, messages: Sequence[NewMessage], answer: Any
-) -> Sequence[str | MQError] | MQError:
-    if isinstance(answer, MQError):
-        return answer
-    return [new.id for new in messages] if answer else QueueNotFound(queue)
 
 
 def _refusal(queue: QueueRef, handle: Handle, answer: int) -> MQError | None:

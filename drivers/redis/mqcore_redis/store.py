@@ -2,20 +2,21 @@
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
 from redis.cluster import RedisCluster
 
-from mqcore.contract import Clock, Closed, MQError, QueueRef, Unavailable
+from mqcore.contract import Clock, Closed, MQError, QueueRef, SharedWaking, Unavailable
 
 from . import server
 from .address import Address
 from .connect import Client, connect, disconnect
 from .errors import is_lost, is_script_missing, translate, translated
 from .keys import Keys
+from .pubsub import channel, listen
 from .scripts import Script
 
 __all__ = ["Moment", "Store"]
@@ -51,6 +52,7 @@ class Store:
         self._closed = False
         self._calls = 0
         self._idle = threading.Condition()
+        self.waking = SharedWaking(self._publish, partial(listen, address))
         with translated(address.place, opening=True):
             self._client: Client = connect(address)
             try:
@@ -133,12 +135,18 @@ class Store:
                 self._client.ping()
 
     def close(self) -> None:
+        self.waking.close()
         with self._idle:
             self._closed = True
             self._idle.wait_for(lambda: self._calls == 0)
             client, self._client = self._client, None
         if client is not None:
             disconnect(client, self._address)
+
+    def _publish(self, keys: Collection[str]) -> None:
+        """Tell all listeners. A Cluster hands it on to all its nodes."""
+        with self._calling():
+            self._client.publish(channel(self._address), " ".join(keys))
 
     def _words(
         self,

@@ -22,7 +22,7 @@ from mqcore.contract import (
 
 from . import rows, tally
 from .messages import free_messages, reserve
-from .schema import CLAIMED, FREE, bodies, claims, messages
+from .schema import CLAIMED, FREE, RETURNED, bodies, claims, messages
 from .session import Reading, Session, Work
 from .statements import Statement
 from .store import Store, find
@@ -37,7 +37,6 @@ _GET = Reading(select(claims).where(*_here, claims.c.ends_at > bindparam("now"))
 _BY_IDS = Statement(
     select(claims)
     .where(claims.c.queue_id == bindparam("q"), claims.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(claims.c.id)
     .with_for_update()
 )
 _INSERT = Statement(insert(claims))
@@ -71,7 +70,7 @@ _HOLD = Statement(
         ),
     )
 )
-_FREE = Statement(_those.values(state=FREE, visible_at=0, claim_id=None))
+_RETURN = Statement(_those.values(state=RETURNED, visible_at=0, claim_id=None))
 _MOVE_BODY = Statement(
     bodies.update()
     .where(bodies.c.queue_id == bindparam("q"), bodies.c.seq == bindparam("s"))
@@ -151,7 +150,7 @@ def _claim(
 def _known(work: Work, queue_id: int, requests: Sequence[ClaimRequest]) -> dict[str, Claim]:
     """The claims that live under the ids of the requests; those that are over are removed."""
     known = {}
-    for some in rows.chunks([request.id for request in requests]):
+    for some in rows.chunks(sorted(request.id for request in requests)):
         for row in work.db.all(_BY_IDS, {"q": queue_id, "ids": some}):
             if row.ends_at > work.second:
                 known[row.id] = _to_claim(work, queue_id, row)
@@ -297,5 +296,6 @@ def _release(work: Work, queue: QueueRef, claim_id: str) -> None:
     held = _held(work, queue_id, claim)
     work.tally.add(queue_id, tally.CLAIMED, claim.ends_at, -len(held))
     for some in rows.chunks([row.seq for row in held]):
-        work.db.run(_FREE, {"q": queue_id, "seqs": some})
+        work.db.run(_RETURN, {"q": queue_id, "seqs": some})
     work.db.run(_DELETE, {"q": queue_id, "c": claim_id})
+    work.woken.add(queue)

@@ -6,7 +6,8 @@ from functools import partial
 from sqlalchemy import BigInteger, bindparam, func, literal_column, select
 
 from . import rows, segments, tally
-from .schema import claims, graves, messages, subscriptions, tally_deltas
+from .dialect import by_index
+from .schema import BALLAST, claims, graves, messages, subscriptions, tally_deltas
 from .schema import segments as runs_table
 from .segments import RUN
 from .session import Work
@@ -20,7 +21,12 @@ STEP = 250
 
 _limit = bindparam("limit", type_=BigInteger)
 _GRAVE = Statement(select(graves.c.queue_id).limit(1).with_for_update(skip_locked=True))
-_LISTED = Statement(select(tally_deltas.c.queue_id).limit(1))
+_LISTED = Statement(
+    select(tally_deltas.c.queue_id)
+    .where(tally_deltas.c.queue_id > literal_column(str(BALLAST)))
+    .order_by(tally_deltas.c.queue_id)
+    .limit(1)
+)
 _CLOSE_GRAVE = Statement(graves.delete().where(graves.c.queue_id == bindparam("q")))
 _IN_GRAVE = Statement(
     select(messages.c.seq)
@@ -37,20 +43,26 @@ _DELETE_CLAIMS = Statement(
     )
 )
 _ENDED = Statement(
-    select(claims.c.queue_id, claims.c.id)
-    .where(claims.c.ends_at <= bindparam("now"))
-    .order_by(claims.c.ends_at)
-    .limit(_limit)
-    .with_for_update(skip_locked=True)
+    by_index(
+        "claims_by_end",
+        select(claims.c.queue_id, claims.c.id)
+        .where(claims.c.ends_at <= bindparam("now"))
+        .order_by(claims.c.ends_at)
+        .limit(_limit)
+        .with_for_update(skip_locked=True),
+    )
 )
 _RUNS = Statement(
-    select(runs_table.c.queue_id, runs_table.c.segment)
-    .where(
-        runs_table.c.level == literal_column("0"),
-        runs_table.c.min_expires_at <= bindparam("now"),
+    by_index(
+        "segments_by_expiry",
+        select(runs_table.c.queue_id, runs_table.c.segment)
+        .where(
+            runs_table.c.level == literal_column("0"),
+            runs_table.c.min_expires_at <= bindparam("now"),
+        )
+        .order_by(runs_table.c.min_expires_at)
+        .limit(_limit),
     )
-    .order_by(runs_table.c.min_expires_at)
-    .limit(bindparam("limit", type_=BigInteger))
 )
 _in_run = (
     messages.c.queue_id == bindparam("q"),
@@ -68,10 +80,13 @@ _BOUNDS = Statement(
     select(func.min(messages.c.expires_at), func.max(messages.c.expires_at)).where(*_in_run)
 )
 _OLD_SUBSCRIPTIONS = Statement(
-    select(subscriptions.c.project, subscriptions.c.queue, subscriptions.c.id)
-    .where(subscriptions.c.expires_at <= bindparam("now"))
-    .order_by(subscriptions.c.expires_at)
-    .limit(_limit)
+    by_index(
+        "subscriptions_by_expiry",
+        select(subscriptions.c.project, subscriptions.c.queue, subscriptions.c.id)
+        .where(subscriptions.c.expires_at <= bindparam("now"))
+        .order_by(subscriptions.c.expires_at)
+        .limit(_limit),
+    )
 )
 _DELETE_SUBSCRIPTION = Statement(
     subscriptions.delete().where(

@@ -11,8 +11,11 @@ from mqcore.contract import (
     Clock,
     Driver,
     Misconfigured,
+    QueueRef,
     QueueStats,
+    Stop,
     StoreUri,
+    Wake,
 )
 
 from . import migrate
@@ -57,6 +60,9 @@ class SqlDriver(Driver):
 
     def collect(self, limit: int = 1000) -> int:
         return collect(self._store, limit)
+
+    def watch(self, queue: QueueRef, wake: Wake) -> Stop:
+        return self._store.waking.watch(queue, wake)
 
     def close(self) -> None:
         self._store.close()

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
-from mqcore.contract import Clock, Closed, MQError, Unavailable
+from mqcore.contract import Clock, Closed, LocalWaking, MQError, Unavailable
 
 from . import migrate
 from .errors import translate, translated
+from .lowwater import LowWater
 from .session import Session, Work
 from .sqlite import Settings, reader_engine, writer_engine
 from .statements import Database
@@ -29,11 +30,14 @@ class SqliteStore(Store):
         self._place = str(settings.path)
         self._clock = clock
         self._closed = False
+        self._low = LowWater()
         self._writing = writer_engine(settings)
         self._reading = reader_engine(settings)
         connection = migrate.connect(self._writing, settings)
         self._file = self._identity()
-        self._writer = Writer(connection, settings.busy_timeout, clock, self._failed)
+        self.waking = LocalWaking(self._file)
+        busy_timeout = settings.busy_timeout
+        self._writer = Writer(connection, busy_timeout, clock, self._failed, self.waking)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -42,7 +46,7 @@ class SqliteStore(Store):
         self._check_place()
         with translated(self._path), self._reading.connect() as connection, connection.begin():
             cursor = connection.connection.cursor()
-            yield Session(Database(connection.dialect, cursor), self._clock())
+            yield Session(Database(connection.dialect, cursor), self._clock(), self._low)
 
     def write(self, job: Job[T]) -> T:
         return self._writer.run(partial(self._placed, job))
@@ -54,6 +58,7 @@ class SqliteStore(Store):
     def close(self) -> None:
         self._closed = True
         self._writer.close()
+        self.waking.close()
         self._writing.dispose()
         self._reading.dispose()
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from heapq import merge
 from itertools import islice
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, insert, select
@@ -24,10 +25,10 @@ from mqcore.contract import (
     QueueRef,
 )
 
-from . import rows
+from . import dialect, rows
 from .file import SqliteStore
 from .queues import purge
-from .schema import CLAIMED, DELAYED, FREE, bodies, claims, queues
+from .schema import CLAIMED, DELAYED, FREE, RETURNED, bodies, claims, numbers, queues
 from .session import Session, Work
 from .statements import Statement
 from .store import Store, can_be, find, names
@@ -39,11 +40,19 @@ STEP = 256
 ROUNDS = 16
 """How often one call does so, when it finds too few that are not expired."""
 
-_RESERVE = Statement(
-    queues.update()
-    .where(queues.c.project == bindparam("in_project"), queues.c.name == bindparam("named"))
-    .values(next_seq=queues.c.next_seq + bindparam("n", type_=BigInteger))
-    .returning(queues.c.id, queues.c.next_seq)
+_seq = attrgetter("seq")
+
+_RESERVE = dialect.ChangeAndRead(
+    numbers,
+    (
+        queues.c.project == bindparam("in_project"),
+        queues.c.name == bindparam("named"),
+        numbers.c.queue_id == queues.c.id,
+        numbers.c.next_seq >= bindparam("known"),
+    ),
+    {"next_seq": numbers.c.next_seq + bindparam("n", type_=BigInteger)},
+    ("queue_id", "next_seq"),
+    index="queues_by_name",
 )
 _INSERT_BODIES = Statement(insert(bodies))
 _LIVE_CLAIMS = Statement(
@@ -84,22 +93,20 @@ class Messages(MessageController):
         after = _from_marker(marker)
         if after is None:
             return Page((), None)
-        # All states together are one walk; some of them are one each, merged.
-        everything = include_claimed and include_delayed
-        some = (FREE, *[DELAYED] * include_delayed, *[CLAIMED] * include_claimed)
-        states: Sequence[int | None] = (None,) if everything else some
-        listing = _Listing(after, limit, hide_client, states)
+        listing = _Listing(after, limit, hide_client, include_claimed, include_delayed)
         with self._store.reading() as session:
             queue_id = find(session, queue)
             if queue_id is None:
                 return Page((), None)
-            if everything or not rows.is_due(session, queue_id):
-                return listing.page(session, queue_id)
+            page = listing.page(session, queue_id)
+            if page is not None:
+                return page
         self._store.write(lambda work: rows.promote(work, queue_id, _step(limit)))
         with self._store.reading() as session:
+            page = None
             if find(session, queue) == queue_id:
-                return listing.page(session, queue_id)
-        return Page((), None)  # deleted or purged meanwhile
+                page = listing.page(session, queue_id, anyway=True)
+        return page or Page((), None)  # deleted or purged meanwhile
 
     def first(self, queue: QueueRef, sort: int = 1) -> Message:
         if sort not in (1, -1):
@@ -144,14 +151,22 @@ class JoinedMessages(Messages):
 def reserve(work: Work, queue: QueueRef, n: int) -> tuple[int, int]:
     """Take the next `n` numbers of the queue: its id and the first one. Raises QueueNotFound.
 
+    Who watches it is woken.
+
     Until the transaction ends nobody else gets numbers of this queue, so that messages appear
     in their order and no reader that pages by number misses one.
     """
-    key = {**names(queue), "n": n}
-    taken = work.db.first(_RESERVE, key) if can_be(work, queue) else None
-    if taken is None:
-        raise QueueNotFound(queue)
-    return taken.id, taken.next_seq - n
+    known = work.low.numbers.get(queue, 0)
+    while can_be(work, queue):
+        taken = _RESERVE.first(work.db, {**names(queue), "n": n, "known": known})
+        if taken is not None:
+            work.low.posted(queue, taken.next_seq - n)
+            work.woken.add(queue)
+            return taken.queue_id, taken.next_seq - n
+        if find(work, queue) is None:
+            break
+        known = 0  # purged while we waited, or an older copy of the database
+    raise QueueNotFound(queue)
 
 
 def _step(wanted: int) -> int:
@@ -168,13 +183,26 @@ def free_messages(work: Work, queue_id: int, wanted: int) -> Iterator[Any]:
     work.segments.flush(work.db)
     seen: set[int] = set()
     for patient in (False, True) if work.db.shared else (False,):
+        head = work.low.head(work.db, queue_id, work.second, whole=patient)
         for _ in range(ROUNDS):
-            more = rows.promote(work, queue_id, _step(wanted), wait=patient)
-            for row in rows.walk(work, queue_id, state=FREE, size=wanted, wait=patient):
+            came, most = 0, _step(wanted)
+            if head.due is not None:
+                came = rows.promote(work, queue_id, most, since=head.due, wait=patient)
+            begins = {FREE: head.free, RETURNED: 0 if came else head.returned}
+            for row in merge(
+                *(
+                    rows.walk(
+                        work, queue_id, state=state, after=first - 1, size=wanted, wait=patient
+                    )
+                    for state, first in begins.items()
+                    if first is not None
+                ),
+                key=_seq,
+            ):
                 if row.seq not in seen:
                     seen.add(row.seq)
                     yield row
-            if not more:
+            if came < most:
                 break
         if seen:
             return
@@ -182,26 +210,41 @@ def free_messages(work: Work, queue_id: int, wanted: int) -> Iterator[Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """What a page shall hold. `states` are as stored; None stands for all of them."""
+    """What a page shall hold."""
 
     after: int
     limit: int
     hide_client: str | None
-    states: Sequence[int | None]
+    include_claimed: bool
+    include_delayed: bool
 
-    def page(self, session: Session, queue_id: int) -> Page[Message]:
+    def page(
+        self, session: Session, queue_id: int, *, anyway: bool = False
+    ) -> Page[Message] | None:
+        """The page; None when messages that came back must be stored as such first."""
+        begins: dict[int | None, int | None]
+        if self.include_claimed and self.include_delayed:
+            begins = {None: 0}  # all states are one walk; some of them are one each, merged
+        else:
+            head = session.low.head(session.db, queue_id, session.second, whole=True)
+            if head.due is not None and not anyway:
+                return None
+            begins = {FREE: head.free, RETURNED: head.returned}
+            begins |= {DELAYED: 0} if self.include_delayed else {}
+            begins |= {CLAIMED: 0} if self.include_claimed else {}
         walks = [
             rows.walk(
                 session,
                 queue_id,
                 size=self.limit,
                 state=state,
-                after=self.after,
+                after=max(self.after, first - 1),
                 hide_client=self.hide_client and session.db.packed(self.hide_client),
             )
-            for state in self.states
+            for state, first in begins.items()
+            if first is not None
         ]
-        shown = list(islice(merge(*walks, key=lambda row: row.seq), self.limit))
+        shown = list(islice(merge(*walks, key=_seq), self.limit))
         items = rows.to_messages(session, queue_id, shown)
         return Page(items, str(shown[-1].seq) if shown else None)
 

@@ -11,9 +11,10 @@ from sqlalchemy.exc import DBAPIError
 
 from mqcore.contract import Misconfigured
 
+from . import halfway
+from .client import Client
 from .errors import is_locked, translated
 from .schema import HEAD, VERSION_TABLE, counters
-from .server import Client
 from .sqlite import Settings, share
 
 __all__ = ["connect", "describe", "find_version", "prepare", "read_version", "upgraded"]
@@ -57,8 +58,9 @@ def _connect(engine: Engine, settings: Settings) -> Connection:
 def find_version(connection: Connection, place: object) -> str | None:
     """The schema's version; None for an empty database. Raises Misconfigured."""
     tables = set(inspect(connection).get_table_names())
-    if not tables:
+    if not tables or halfway.MAKING in tables:
         return None
+    halfway.refuse(tables, place)
     if VERSION_TABLE not in tables:
         raise Misconfigured(
             f"the database {place} belongs to another program; name another one in [storage] uri"
@@ -86,7 +88,10 @@ def upgraded(version: str | None) -> str:
     return f"schema {HEAD} made" if version is None else f"upgraded from {version} to {HEAD}"
 
 
-def _upgrade(connection: Connection, version: str | None, place: object) -> None:
+def _upgrade(
+    connection: Connection, version: str | None, place: object, *, mark: bool = False
+) -> None:
+    """To the newest. With `mark`, the tables tell when that did not come to its end."""
     # Alembic is slow to import and hardly ever needed.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
@@ -101,22 +106,22 @@ def _upgrade(connection: Connection, version: str | None, place: object) -> None
             f"the database {place} has the schema {version!r} of a newer mqcore, and this"
             f" one knows up to {HEAD!r}; upgrade mqcore or name another database"
         )
+    if mark:
+        halfway.begin(connection, version)
     command.upgrade(config, "head")
-
-
-LOCK = 0x6D71636F7265
-"""Of several processes that open an empty database at once, one makes the tables."""
+    if mark:
+        halfway.end(connection, version)
 
 
 def prepare(client: Client, connection: Any, *, upgrade: bool = False) -> str | None:
     """Make the tables where there are none; upgrade older ones on demand only.
 
     All in one transaction of the connection, so that a process that dies leaves nothing half
-    done. Returns the version that was found. Raises Misconfigured for tables that this code
-    cannot work on.
+    done, or where tables do not change in transactions, marked as half done. Returns the version
+    that was found. Raises Misconfigured for tables that this code cannot work on.
     """
     with _bound(client, connection) as bound:
-        bound.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+        client.lock_tables(bound)
         version = find_version(bound, client.place)
         if version is not None and version < HEAD and not upgrade:
             raise Misconfigured(
@@ -124,7 +129,9 @@ def prepare(client: Client, connection: Any, *, upgrade: bool = False) -> str | 
                 f" {HEAD!r}; stop the servers on it and run: mqcore db upgrade"
             )
         if version != HEAD:
-            _upgrade(bound, version, client.place)
+            if version is None:
+                halfway.clear(bound)
+            _upgrade(bound, version, client.place, mark=not client.undoes_ddl)
     return version
 
 
@@ -138,14 +145,14 @@ def read_version(client: Client, connection: Any) -> str | None:
 def _bound(client: Client, connection: Any) -> Iterator[Connection]:
     """The connection in a transaction, as SQLAlchemy's; the library's own errors come out."""
     engine = create_engine(
-        client.dialect.name + "+" + client.dialect.driver + "://",
+        client.engine_name(connection) + "://",
         creator=lambda: connection,
         poolclass=StaticPool,
         paramstyle="pyformat",
     )
-    connection.autocommit = False
     try:
         with engine.connect() as bound, bound.begin():
+            bound.exec_driver_sql(client.write)
             yield bound
     except DBAPIError as error:
         raise error.orig or error from error

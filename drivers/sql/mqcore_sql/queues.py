@@ -20,7 +20,7 @@ from mqcore.contract import (
 )
 
 from . import dialect, rows, tally
-from .schema import counters, graves, queues, subscriptions
+from .schema import counters, graves, numbers, queues, subscriptions
 from .session import Session, Work
 from .statements import Statement
 from .store import Store, can_be, find, names
@@ -29,17 +29,28 @@ __all__ = ["Queues", "purge", "volume"]
 
 _here = (queues.c.project == bindparam("in_project"), queues.c.name == bindparam("named"))
 _CREATE = Statement(dialect.insert_new(queues, ["project", "name"]))
-_get = select(queues).where(*_here)
+_get = dialect.by_index("queues_by_name", select(queues).where(*_here))
 _GET = Statement(_get)
 _GET_LOCKED = Statement(_get.with_for_update())
 _SET = Statement(
-    queues.update()
-    .where(*_here)
-    .values(metadata=bindparam("new"), version=queues.c.next_seq, next_seq=queues.c.next_seq + 1)
+    dialect.by_index(
+        "queues_by_name",
+        queues.update()
+        .where(*_here)
+        .values(metadata=bindparam("new"), version=queues.c.version + 1),
+    )
 )
 _DELETE = Statement(queues.delete().where(queues.c.id == bindparam("q")))
 _RENAME = Statement(
     queues.update().where(queues.c.id == bindparam("q")).values(id=bindparam("new"))
+)
+_NUMBER = Statement(insert(numbers))
+_LAST_NUMBER = Statement(
+    select(numbers.c.next_seq).where(numbers.c.queue_id == bindparam("q")).with_for_update()
+)
+_END_NUMBERS = Statement(numbers.delete().where(numbers.c.queue_id == bindparam("q")))
+_RENAME_NUMBERS = Statement(
+    numbers.update().where(numbers.c.queue_id == bindparam("q")).values(queue_id=bindparam("new"))
 )
 _BURY = Statement(insert(graves))
 _UNSUBSCRIBE = Statement(
@@ -49,20 +60,26 @@ _UNSUBSCRIBE = Statement(
     )
 )
 _COUNT = Statement(
-    select(func.count()).select_from(queues).where(queues.c.project == bindparam("in_project"))
+    dialect.by_index(
+        "queues_by_name",
+        select(func.count()).select_from(queues).where(queues.c.project == bindparam("in_project")),
+    )
 )
 _IDS = Statement(select(queues.c.id))
 _PAGE = Statement(
-    select(queues.c.name, queues.c.metadata)
-    .where(queues.c.project == bindparam("in_project"), queues.c.name > bindparam("after"))
-    .order_by(queues.c.name)
-    .limit(bindparam("limit", type_=BigInteger))
+    dialect.by_index(
+        "queues_by_name",
+        select(queues.c.name, queues.c.metadata)
+        .where(queues.c.project == bindparam("in_project"), queues.c.name > bindparam("after"))
+        .order_by(queues.c.name)
+        .limit(bindparam("limit", type_=BigInteger)),
+    )
 )
-_NEXT_ID = Statement(
-    counters.update()
-    .where(counters.c.name == "queue")
-    .values(value=counters.c.value + 1)
-    .returning(counters.c.value)
+_NEXT_ID = dialect.ChangeAndRead(
+    counters,
+    (counters.c.name == "queue",),
+    {"value": counters.c.value + 1},
+    ("value",),
 )
 _FLOOR = Statement(select(counters.c.value).where(counters.c.name == "floor").with_for_update())
 _RAISE_FLOOR = Statement(
@@ -183,8 +200,8 @@ def _to_json(metadata: Metadata) -> str:
 
 
 def _next_id(work: Work) -> int:
-    (number,) = work.db.one(_NEXT_ID, {})
-    return int(number)
+    row: Any = _NEXT_ID.first(work.db, {})
+    return int(row.value)
 
 
 def _create(work: Work, queue: QueueRef, metadata: str) -> bool:
@@ -199,9 +216,11 @@ def _create(work: Work, queue: QueueRef, metadata: str) -> bool:
         "id": _next_id(work),
         "metadata": metadata,
         "version": start,
-        "next_seq": start + 1,
     }
-    return work.db.run(_CREATE, new) == 1
+    if not work.db.run(_CREATE, new):
+        return False
+    work.db.run(_NUMBER, {"queue_id": new["id"], "next_seq": start + 1})
+    return True
 
 
 def _set_metadata(work: Work, queue: QueueRef, metadata: str, if_version: str | None) -> None:
@@ -222,8 +241,9 @@ def _delete(work: Work, queue: QueueRef) -> None:
     work.db.one(_FLOOR, {})  # before the queue, as whoever creates one locks it
     found = _row(work, queue, _GET_LOCKED)
     if found is not None:
-        least = max(found.next_seq, found.version + 1)
-        work.db.run(_RAISE_FLOOR, {"least": least})
+        next_seq = work.db.value(_LAST_NUMBER, {"q": found.id})
+        work.db.run(_RAISE_FLOOR, {"least": max(next_seq, found.version + 1)})
+        work.db.run(_END_NUMBERS, {"q": found.id})
         work.db.run(_DELETE, {"q": found.id})
         work.db.run(_BURY, {"queue_id": found.id})
     if can_be(work, queue):
@@ -234,5 +254,7 @@ def purge(work: Work, queue: QueueRef) -> None:
     """Leave all that is in the queue behind; its numbers go on, so that markers stay good."""
     found = _row(work, queue, _GET_LOCKED)
     if found is not None:
-        work.db.run(_RENAME, {"q": found.id, "new": _next_id(work)})
+        change = {"q": found.id, "new": _next_id(work)}
+        work.db.run(_RENAME, change)
+        work.db.run(_RENAME_NUMBERS, change)
         work.db.run(_BURY, {"queue_id": found.id})

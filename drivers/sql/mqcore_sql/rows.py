@@ -5,6 +5,7 @@ Every statement here is bounded by an index and a LIMIT, or by the numbers that 
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
+from operator import attrgetter
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -21,7 +22,7 @@ from sqlalchemy import (
 from mqcore.contract import Message
 
 from . import dialect, tally
-from .schema import CLAIMED, FREE, bodies, claims, messages
+from .schema import CLAIMED, RETURNED, bodies, claims, messages
 from .segments import next_run
 from .session import Reading, Session, Work
 from .statements import Statement
@@ -33,7 +34,6 @@ __all__ = [
     "by_seqs",
     "chunks",
     "drop",
-    "is_due",
     "is_held",
     "promote",
     "read_bodies",
@@ -58,6 +58,7 @@ _numbers: BindParameter[int] = bindparam("seqs", expanding=True)
 _queue = messages.c.queue_id == bindparam("q")
 _limit = bindparam("limit", type_=BigInteger)
 _state = messages.c.state == bindparam("state")
+_BY_STATE = "messages_by_state"
 _seqs = messages.c.seq.in_(_numbers)
 _live = messages.c.expires_at > bindparam("now")
 
@@ -79,10 +80,12 @@ class _Pick:
         *conditions: ColumnElement[bool],
         backwards: bool = False,
         locking: Literal["unlocked", "all"] | None = None,
+        index: str | None = None,
     ) -> None:
         seq = messages.c.seq
         at, edge = bindparam("at", type_=BigInteger), bindparam("edge", type_=BigInteger)
-        ordered = _columns.order_by(seq.desc() if backwards else seq).limit(_limit)
+        ordered = dialect.by_index(index, _columns) if index else _columns
+        ordered = ordered.order_by(seq.desc() if backwards else seq).limit(_limit)
         if locking is not None:
             ordered = ordered.with_for_update(skip_locked=locking == "unlocked")
         window = ordered.where(_queue, *conditions, seq < at if backwards else seq > at)
@@ -92,29 +95,32 @@ class _Pick:
 
 _FORWARD = _Pick()
 _BACKWARD = _Pick(backwards=True)
-_IN_STATE = _Pick(_state)
-_UNLOCKED = _Pick(_state, locking="unlocked")
-_ALL = _Pick(_state, locking="all")
-_BY_IDS = Reading(_columns.where(_queue, messages.c.id.in_(_texts), _live))
-_BY_SEQS = Reading(_columns.where(_queue, _seqs, _live).order_by(messages.c.seq))
+_IN_STATE = _Pick(_state, index=_BY_STATE)
+_UNLOCKED = _Pick(_state, locking="unlocked", index=_BY_STATE)
+_ALL = _Pick(_state, locking="all", index=_BY_STATE)
+_of_ids = dialect.by_index("messages_by_id", _columns.where(_queue, messages.c.id.in_(_texts)))
+_BY_IDS = Reading(_of_ids.where(_live))
+# Not ordered by the database: PostgreSQL would rather walk over the queue than sort a few rows.
+_BY_SEQS = Reading(_columns.where(_queue, _seqs, _live))
 
 # The literal lets the planner see that the partial index on visible_at > 0 covers this.
 _due = (
     _queue,
     messages.c.visible_at > literal_column("0"),
+    messages.c.visible_at >= bindparam("since"),
     messages.c.visible_at <= bindparam("now"),
 )
-_due_seqs = (
+_due_seqs = dialect.by_index(
+    "messages_due",
     select(messages.c.seq, messages.c.claim_id)
     .where(*_due)
     .order_by(messages.c.visible_at, messages.c.seq)
-    .limit(_limit)
+    .limit(_limit),
 )
-_DUE = Statement(_due_seqs)
 _DUE_UNLOCKED = Statement(_due_seqs.with_for_update(skip_locked=True))
 _DUE_LOCKED = Statement(_due_seqs.with_for_update())
-_FREE = Statement(
-    messages.update().where(_queue, _seqs).values(state=FREE, visible_at=0, claim_id=None)
+_RETURN = Statement(
+    messages.update().where(_queue, _seqs).values(state=RETURNED, visible_at=0, claim_id=None)
 )
 
 _END = Statement(
@@ -129,13 +135,7 @@ _INSERT = Statement(dialect.insert_new(messages, ["queue_id", "id"]))
 _LANDED = Statement(
     select(messages.c.seq).where(_queue, messages.c.seq.between(bindparam("a"), bindparam("b")))
 )
-_GONE = Statement(
-    _columns.where(
-        _queue,
-        messages.c.id.in_(_texts),
-        messages.c.expires_at <= bindparam("now"),
-    ).with_for_update()
-)
+_GONE = Statement(_of_ids.where(messages.c.expires_at <= bindparam("now")).with_for_update())
 _DELETE = Statement(messages.delete().where(_queue, _seqs))
 _BODIES = Statement(
     select(bodies.c.seq, bodies.c.body, bodies.c.checksum).where(
@@ -221,12 +221,12 @@ def by_ids(session: Session, queue_id: int, ids: Collection[str]) -> list[Messag
 
 
 def by_seqs(session: Session, queue_id: int, seqs: Collection[int]) -> list[MessageRow]:
-    """The live messages of these numbers, in order when the numbers are."""
+    """The live messages of these numbers, in order."""
     found: list[MessageRow] = []
-    for some in chunks(seqs):
+    for some in chunks(sorted(seqs)):
         wanted = {"q": queue_id, "seqs": some, "now": session.second}
         found += session.db.all(_BY_SEQS.within(session), wanted)
-    return found
+    return sorted(found, key=attrgetter("seq"))
 
 
 def is_held(session: Session, row: MessageRow) -> bool:
@@ -262,25 +262,19 @@ def to_messages(session: Session, queue_id: int, rows: Sequence[MessageRow]) -> 
     )
 
 
-def is_due(session: Session, queue_id: int) -> bool:
-    """Whether a delay or a claim is over whose messages are not stored as free yet."""
-    first = {"q": queue_id, "now": session.second, "limit": 1}
-    return session.db.first(_DUE, first) is not None
-
-
-def promote(work: Work, queue_id: int, limit: int, *, wait: bool = False) -> bool:
-    """Store as free up to `limit` messages that came back; whether there may be more of them.
+def promote(work: Work, queue_id: int, limit: int, *, since: int = 0, wait: bool = False) -> int:
+    """Store as returned up to `limit` messages that came back at `since` or later; how many.
 
     Those that other transactions have locked are passed over, or waited for. The claims that
     held them are removed: nobody whose clock is behind can renew one then.
     """
-    due = {"q": queue_id, "now": work.second, "limit": limit}
+    due = {"q": queue_id, "since": since, "now": work.second, "limit": limit}
     found = work.db.all(_DUE_LOCKED if wait else _DUE_UNLOCKED, due)
     for some in chunks({row.claim_id for row in found} - {None}):
         work.db.run(_END, {"q": queue_id, "ids": some, "now": work.second})
     for some in chunks([row.seq for row in found]):
-        work.db.run(_FREE, {"q": queue_id, "seqs": some})
-    return len(found) == limit
+        work.db.run(_RETURN, {"q": queue_id, "seqs": some})
+    return len(found)
 
 
 def append(work: Work, queue_id: int, new: Sequence[Mapping[str, Any]]) -> set[int]:

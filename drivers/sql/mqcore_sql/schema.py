@@ -21,20 +21,31 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.mysql import LONGBLOB, LONGTEXT
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration: the schema that this code works on."""
 
 VERSION_TABLE = "mqcore_version"
 
-FREE, DELAYED, CLAIMED = range(3)
-"""States of a message as stored. A delayed or claimed one whose `visible_at` has come is free
-in truth; the next call that passes by corrects the state (`rows.promote`)."""
+FREE, DELAYED, CLAIMED, RETURNED = range(4)
+"""States of a message as stored. A delayed or claimed one whose `visible_at` has come is claimable
+in truth; the next call that passes by makes it RETURNED (`rows.promote`). It never becomes FREE, so
+that nothing appears before the first free message (`lowwater`)."""
+
+BALLAST = 0
+"""The id of no queue. On PostgreSQL there are rows of it, see the migration 0004."""
 
 # Only INTEGER makes a primary key the row id on SQLite.
 Number = BigInteger().with_variant(Integer(), "sqlite")
-# Keys are compared as bytes, trailing spaces included.
-Key = String(255).with_variant(String(collation="C"), "postgresql")
+# Keys are compared as bytes, trailing spaces included. Three of 256 characters are the longest
+# that an index of InnoDB takes.
+_NOPAD = {"mariadb": "utf8mb4_nopad_bin", "mysql": "utf8mb4_0900_bin"}
+Key, Long = String(255).with_variant(String(collation="C"), "postgresql"), Text()
+for _kind, _collation in _NOPAD.items():
+    Key = Key.with_variant(String(256, _collation), _kind)
+    Long = Long.with_variant(LONGTEXT(collation=_collation), _kind)
+Bytes = LargeBinary().with_variant(LONGBLOB(), *_NOPAD)
 
 metadata = MetaData()
 
@@ -53,12 +64,21 @@ queues = Table(
     Column("id", Number, primary_key=True, autoincrement=False),
     Column("project", Key, nullable=False),
     Column("name", Key, nullable=False),
-    Column("metadata", Text, nullable=False),
+    Column("metadata", Long, nullable=False),
     Column("version", Number, nullable=False),
-    Column("next_seq", Number, nullable=False),
     UniqueConstraint("project", "name", name="queues_by_name"),
 )
 """A purge gives the queue another id and leaves the old one to `graves`."""
+
+numbers = Table(
+    "numbers",
+    metadata,
+    Column("queue_id", Number, primary_key=True, autoincrement=False),
+    Column("next_seq", Number, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+"""A row for each queue. With the number in the key, who knows a former one passes over older
+versions of the row, which stay while somebody holds a snapshot."""
 
 messages = Table(
     "messages",
@@ -67,7 +87,7 @@ messages = Table(
     Column("seq", Number, primary_key=True, autoincrement=False),
     Column("id", Key, nullable=False),
     Column("posted_at", Double, nullable=False),
-    Column("client", Text),
+    Column("client", Long),
     Column("ttl", Number, nullable=False),
     Column("expires_at", Number, nullable=False),
     Column("state", SmallInteger, nullable=False),
@@ -92,8 +112,8 @@ bodies = Table(
     metadata,
     Column("queue_id", Number, primary_key=True, autoincrement=False),
     Column("seq", Number, primary_key=True, autoincrement=False),
-    Column("body", LargeBinary, nullable=False),
-    Column("checksum", Text),
+    Column("body", Bytes, nullable=False),
+    Column("checksum", Long),
 )
 
 claims = Table(
@@ -105,7 +125,7 @@ claims = Table(
     Column("grace", Number, nullable=False),
     Column("renewed_at", Double, nullable=False),
     Column("ends_at", Number, nullable=False),
-    Column("seqs", Text, nullable=False),
+    Column("seqs", Long, nullable=False),
 )
 """`seqs`: a JSON array of what the claim took; it holds those that still name it."""
 Index("claims_by_end", claims.c.ends_at)
@@ -118,7 +138,7 @@ segments = Table(
     Column("segment", Number, primary_key=True, autoincrement=False),
     Column("min_expires_at", Number, nullable=False),
     Column("max_expires_at", Number, nullable=False),
-    Column("client", Text),
+    Column("client", Long),
     sqlite_with_rowid=False,
 )
 """Bounds over runs of the numbers of a queue, see the module of that name."""
@@ -161,10 +181,10 @@ subscriptions = Table(
     Column("project", Key, primary_key=True),
     Column("queue", Key, primary_key=True),
     Column("id", Key, primary_key=True),
-    Column("subscriber", Text, nullable=False),
+    Column("subscriber", Long, nullable=False),
     Column("subscriber_key", Key, nullable=False),
     Column("ttl", Number, nullable=False),
-    Column("options", Text, nullable=False),
+    Column("options", Long, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("renewed_at", Double, nullable=False),
     Column("expires_at", Number, nullable=False),

@@ -9,8 +9,6 @@ tiny rows, until they are collected.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
 from typing import TypeVar
 
 from sqlalchemy import (
@@ -29,7 +27,7 @@ from sqlalchemy import (
 
 from . import dialect
 from .schema import segments
-from .statements import LENGTHS, Database, Statement
+from .statements import Database, Statement
 
 __all__ = ["RUN", "Segments", "drop", "next_run", "tighten"]
 
@@ -61,12 +59,7 @@ _EXTENDED = Statement(
     .where(*_this, _high < bindparam("end"))
     .values(max_expires_at=bindparam("end"))
 )
-_LOCK = Statement(
-    select(segments.c.segment)
-    .where(*_at_level, segments.c.segment.in_(bindparam("runs", expanding=True)))
-    .order_by(segments.c.segment)
-    .with_for_update()
-)
+_LOCK = Statement(select(segments.c.segment).where(*_this).with_for_update())
 _BOUNDS = Statement(
     select(func.min(_low), func.max(_high)).where(
         *_at_level, segments.c.segment >= bindparam("a"), segments.c.segment < bindparam("b")
@@ -201,14 +194,8 @@ def _lock(db: Database, keys: Iterable[tuple[int, int, int]]) -> bool:
     Who compares bounds with messages or with each other does this first: nobody can tighten
     bounds that another transaction relies on, nor widen what this one is about to tighten.
     """
-    there = True
-    for (queue_id, level), group in groupby(keys, key=itemgetter(0, 1)):
-        runs = [run for _, _, run in group]
-        for start in range(0, len(runs), LENGTHS[-1]):
-            some = runs[start : start + LENGTHS[-1]]
-            found = db.column(_LOCK, {"q": queue_id, "l": level, "runs": some})
-            there = there and len(found) == len(some)
-    return there
+    found = [db.value(_LOCK, {"q": q, "l": level, "s": run}) for q, level, run in keys]
+    return None not in found
 
 
 def _with_parents(run: int) -> Iterator[tuple[int, int]]:

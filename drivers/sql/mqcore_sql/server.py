@@ -1,23 +1,24 @@
 """A handle's connections to a database server: every call is a transaction of its caller."""
 
-import abc
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import Dialect, PoolProxiedConnection, QueuePool, exc
+from sqlalchemy import PoolProxiedConnection, QueuePool, exc
 
-from mqcore.contract import Clock, Closed, MQError, Unavailable
+from mqcore.contract import Clock, Closed, MQError, QueueRef, Unavailable
 
 from . import tally
+from .client import Client
+from .lowwater import LowWater
 from .session import Session, Work
 from .statements import Database
 from .store import Job, Store
 
-__all__ = ["Client", "ServerStore"]
+__all__ = ["ServerStore"]
 
 T = TypeVar("T")
 
@@ -27,47 +28,17 @@ FOLD_AFTER = 200
 """After so many transactions that changed the counts of a queue, one folds what they listed."""
 
 
-class Client(abc.ABC):
-    """What differs between servers: the library that talks to one, and its words and errors."""
-
-    place: str
-    """The URI without secrets."""
-    dialect: Dialect
-    read: str
-    """Begins a transaction that sees one moment."""
-    write: str
-    """Begins a transaction whose every statement sees what is committed."""
-    pool_size: int
-    timeout: float
-    """Seconds after which a statement is given up."""
-
-    @abc.abstractmethod
-    def connect(self) -> Any:
-        """Open a connection that begins no transaction by itself."""
-
-    @abc.abstractmethod
-    def cursor(self, connection: Any) -> Any: ...
-
-    @abc.abstractmethod
-    def is_lost(self, error: Exception) -> bool:
-        """Whether the connection is of no use any more."""
-
-    @abc.abstractmethod
-    def is_passing(self, error: Exception) -> bool:
-        """Whether another transaction was in the way, so that another try may succeed."""
-
-    @abc.abstractmethod
-    def translate(self, error: Exception) -> MQError:
-        """Say it as an error of the contract. Raises `error` when it is none of the store's."""
-
-
 class ServerStore(Store):
     def __init__(self, client: Client, clock: Clock) -> None:
         self._client = client
         self._clock = clock
         self._closed = False
+        self._low = LowWater()
+        self.waking = client.waking(self.send)
         self._written: dict[int, int] = {}
         """How many transactions changed the counts of each queue since the last folding."""
+        self._folded: dict[int, int] = {}
+        """The last change in each queue's list that was folded."""
         self._pool = QueuePool(
             client.connect,
             pool_size=client.pool_size,
@@ -80,7 +51,7 @@ class ServerStore(Store):
     @contextmanager
     def reading(self) -> Iterator[Session]:
         with self._translated(), self._transaction(self._client.read) as db:
-            yield Session(db, self._clock())
+            yield Session(db, self._clock(), self._low)
 
     def write(self, job: Job[T]) -> T:
         """As a store does; run again when others were in the way."""
@@ -88,25 +59,34 @@ class ServerStore(Store):
         for tried in range(1, TRIES + 1):
             try:
                 with self._translated():
-                    outcome, changed = self._attempt(job)
+                    outcome, changed, woken = self._attempt(job)
             except _Repeatable as error:
                 if tried == TRIES or time.monotonic() > deadline:
                     raise error.reason from error.reason.__cause__
                 time.sleep(random.uniform(0, 0.002) * tried)  # noqa: S311 - spreads the tries
             else:
+                for queue in woken:
+                    self.waking.tell(queue)
                 self._fold(changed)
                 return outcome
         raise AssertionError
 
+    def send(self, statement: str, parameters: Sequence[object]) -> None:
+        """Run a statement that is a transaction by itself."""
+        with self._translated():
+            link, _ = self._begin(statement, parameters)
+            link.close()
+
     def close(self) -> None:
+        self.waking.close()
         self._closed = True
         self._pool.dispose()
 
-    def _attempt(self, job: Job[T]) -> tuple[T, set[int]]:
-        """What the job returns, and the queues whose counts it changed."""
+    def _attempt(self, job: Job[T]) -> tuple[T, set[int], set[QueueRef]]:
+        """What the job returns, the queues whose counts it changed, and those to hint at."""
         with self._transaction(self._client.write) as db:
             try:
-                work = Work(db, self._clock())
+                work = Work(db, self._clock(), self._low)
                 outcome = job(work)
                 changed = work.tally.queues
                 work.flush()
@@ -117,7 +97,7 @@ class ServerStore(Store):
                     reason.__cause__ = error
                     raise _Repeatable(reason) from error
                 raise
-        return outcome, changed
+        return outcome, changed, work.woken
 
     def _fold(self, changed: set[int]) -> None:
         for queue_id in changed:
@@ -125,11 +105,17 @@ class ServerStore(Store):
             if written >= FOLD_AFTER:
                 self._written.pop(queue_id, None)
                 try:
-                    self._attempt(partial(_fold, queue_id=queue_id))
+                    self._attempt(partial(self._fold_some, queue_id=queue_id))
                 except Exception:  # noqa: S112 - it is tried again; the call itself is done
                     continue
             else:
                 self._written[queue_id] = written
+
+    def _fold_some(self, work: Work, queue_id: int) -> None:
+        after = self._folded.get(queue_id, 0)
+        last = tally.fold(work.db, queue_id, work.second, 2 * FOLD_AFTER, after)
+        if last:
+            self._folded[queue_id] = last
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Database]:
@@ -146,7 +132,9 @@ class ServerStore(Store):
             if self._closed:
                 self._pool.dispose()
 
-    def _begin(self, begin: str) -> tuple[PoolProxiedConnection, Any]:
+    def _begin(
+        self, begin: str, parameters: Sequence[object] = ()
+    ) -> tuple[PoolProxiedConnection, Any]:
         """A connection that works, since it has just begun a transaction."""
         while True:
             if self._closed:
@@ -156,7 +144,7 @@ class ServerStore(Store):
             link.info["used"] = True
             cursor = self._client.cursor(link.dbapi_connection)
             try:
-                cursor.execute(begin)
+                cursor.execute(begin, parameters)
             except Exception as error:
                 link.invalidate()
                 if fresh or not self._client.is_lost(error):
@@ -186,10 +174,6 @@ class ServerStore(Store):
             ) from error
         except Exception as error:
             raise self._client.translate(error) from error
-
-
-def _fold(work: Work, queue_id: int) -> None:
-    tally.fold(work.db, queue_id, work.second, 2 * FOLD_AFTER)
 
 
 class _Repeatable(Exception):

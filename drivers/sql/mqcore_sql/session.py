@@ -5,6 +5,9 @@ from typing import Any
 
 from sqlalchemy import Select
 
+from mqcore.contract import QueueRef
+
+from .lowwater import LowWater
 from .segments import Segments
 from .statements import Database, Statement
 from .tally import Tally
@@ -20,8 +23,9 @@ class Session:
 
     writing = False
 
-    def __init__(self, db: Database, now: float) -> None:
+    def __init__(self, db: Database, now: float, low: LowWater) -> None:
         self.db = db
+        self.low = low
         self.now = now
         self.second = math.floor(now)
 
@@ -44,15 +48,18 @@ class Reading:
 class Work(Session):
     """A writing transaction, with what it changes in the counts and bounds.
 
+    `woken` are the queues to hint at when it is committed.
+
     On a server others write at the same time: what is read to be changed is locked as it is read.
     """
 
     writing = True
 
-    def __init__(self, db: Database, now: float) -> None:
-        super().__init__(db, now)
+    def __init__(self, db: Database, now: float, low: LowWater) -> None:
+        super().__init__(db, now, low)
         self.tally = Tally()
         self.segments = Segments()
+        self.woken: set[QueueRef] = set()
 
     def flush(self) -> None:
         self.segments.flush(self.db)

@@ -135,6 +135,11 @@ class Database:
         self._cursor = cursor
 
     @property
+    def kind(self) -> str:
+        """The name of the kind of database."""
+        return self._dialect.name
+
+    @property
     def shared(self) -> bool:
         """Whether several transactions write at once."""
         return self._dialect.name != "sqlite"

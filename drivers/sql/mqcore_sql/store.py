@@ -7,8 +7,9 @@ from typing import TypeVar
 
 from sqlalchemy import bindparam, select
 
-from mqcore.contract import QueueRef
+from mqcore.contract import QueueRef, Waking
 
+from .dialect import by_index
 from .schema import queues
 from .session import Session, Work
 from .statements import Statement
@@ -22,14 +23,19 @@ Job = Callable[[Work], T]
 because the jobs beside it are committed all the same. It may be run again after a rollback."""
 
 _FIND = Statement(
-    select(queues.c.id).where(
-        queues.c.project == bindparam("in_project"), queues.c.name == bindparam("named")
+    by_index(
+        "queues_by_name",
+        select(queues.c.id).where(
+            queues.c.project == bindparam("in_project"), queues.c.name == bindparam("named")
+        ),
     )
 )
 
 
 class Store(abc.ABC):
     """Transactions of a handle. After `close`, its methods raise Closed."""
+
+    waking: Waking
 
     @abc.abstractmethod
     def reading(self) -> AbstractContextManager[Session]:

@@ -17,6 +17,7 @@ from mqcore.contract import (
     SubscriptionNotFound,
 )
 
+from .dialect import by_index
 from .schema import subscriptions
 from .session import Reading, Session, Work
 from .statements import Statement
@@ -33,10 +34,18 @@ _of_subscriber = subscriptions.c.subscriber_key == bindparam("key")
 _live = subscriptions.c.expires_at > bindparam("now")
 
 _GET = Reading(select(subscriptions).where(*_of_queue, _with_id, _live))
-_BY_SUBSCRIBER = Statement(select(subscriptions).where(*_of_queue, _of_subscriber, _live))
+_BY_SUBSCRIBER = Statement(
+    by_index(
+        "subscriptions_by_subscriber",
+        select(subscriptions).where(*_of_queue, _of_subscriber, _live),
+    )
+)
 _DROP_EXPIRED = Statement(
-    subscriptions.delete().where(
-        *_of_queue, _of_subscriber, subscriptions.c.expires_at <= bindparam("now")
+    by_index(
+        "subscriptions_by_subscriber",
+        subscriptions.delete().where(
+            *_of_queue, _of_subscriber, subscriptions.c.expires_at <= bindparam("now")
+        ),
     )
 )
 _DROP_EXPIRED_ID = Statement(

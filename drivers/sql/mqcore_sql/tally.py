@@ -19,6 +19,7 @@ from sqlalchemy import (
     BigInteger,
     Select,
     bindparam,
+    case,
     func,
     literal,
     literal_column,
@@ -79,14 +80,17 @@ def _part(kind: int, level: int) -> Select[Any]:
 
 _deltas = tally_deltas.c
 _LISTED = Statement(
-    select(_deltas.kind, func.sum(_deltas.n))
-    .where(_deltas.queue_id == bindparam("q"), _deltas.ends_at > bindparam("now"))
-    .group_by(_deltas.kind)
+    select(
+        *(
+            func.sum(case((_deltas.kind == literal_column(str(kind)), _deltas.n)))
+            for kind in (LIVE, CLAIMED)
+        )
+    ).where(_deltas.queue_id == bindparam("q"), _deltas.ends_at > bindparam("now"))
 )
 _LIST = Statement(tally_deltas.insert())
 _FOLD = Statement(
     select(_deltas.id, _deltas.kind, _deltas.ends_at, _deltas.n)
-    .where(_deltas.queue_id == bindparam("q"))
+    .where(_deltas.queue_id == bindparam("q"), _deltas.id > bindparam("after"))
     .order_by(_deltas.id)
     .limit(bindparam("limit", type_=BigInteger))
     .with_for_update(skip_locked=True)
@@ -153,9 +157,9 @@ def _add(db: Database, changes: Mapping[tuple[int, int, int], int]) -> None:
         db.run_many(_DROP_EMPTY, less)
 
 
-def fold(db: Database, queue_id: int, now: int, limit: int) -> int:
-    """Move up to `limit` listed changes into the buckets; how many."""
-    found = db.all(_FOLD, {"q": queue_id, "limit": limit})
+def fold(db: Database, queue_id: int, now: int, limit: int, after: int = 0) -> int:
+    """Move up to `limit` listed changes behind that one into the buckets; the last, or 0."""
+    found = db.all(_FOLD, {"q": queue_id, "after": after, "limit": limit})
     if found:
         db.run(_FOLDED, {"q": queue_id, "ids": [row.id for row in found]})
     changes: dict[tuple[int, int, int], int] = {}
@@ -164,7 +168,7 @@ def fold(db: Database, queue_id: int, now: int, limit: int) -> int:
             key = queue_id, kind, end
             changes[key] = changes.get(key, 0) + n
     _add(db, changes)
-    return len(found)
+    return found[-1].id if found else 0
 
 
 def count(db: Database, queue_id: int, now: int) -> tuple[int, int]:
@@ -178,8 +182,8 @@ def count(db: Database, queue_id: int, now: int) -> tuple[int, int]:
     for kind, n in db.all(_COUNT, {"q": queue_id, **ranges}):
         sums[kind] += int(n)
     if db.shared:
-        for kind, n in db.all(_LISTED, {"q": queue_id, "now": now}):
-            sums[kind] += int(n)
+        for kind, n in enumerate(db.one(_LISTED, {"q": queue_id, "now": now})):
+            sums[kind] += int(n or 0)
     return sums[LIVE], sums[CLAIMED]
 
 

@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from mqcore.contract import Clock, Closed, MQError
+from mqcore.contract import Clock, Closed, MQError, Waking
 
+from .lowwater import LowWater
 from .session import Work
 from .sqlite import begin_writing
 from .statements import Database
@@ -59,13 +60,16 @@ class Writer:
         busy_timeout: float,
         clock: Clock,
         failed: Callable[[Exception], MQError],
+        waking: Waking,
     ) -> None:
         self._connection = connection
         self._cursor = connection.connection.cursor()
         self._db = Database(connection.dialect, self._cursor)
         self._busy_timeout = busy_timeout
         self._clock = clock
+        self._low = LowWater()
         self._failed = failed
+        self._waking = waking
         self._orders: deque[_Order] = deque()
         self._changed = threading.Condition()
         self._busy = False
@@ -165,7 +169,7 @@ class Writer:
         except Exception as error:
             raise _NoTransaction(error) from error
         try:
-            work = Work(self._db, self._clock())
+            work = Work(self._db, self._clock(), self._low)
             outcomes: list[tuple[Any, MQError | None]] = []
             for order in orders:
                 try:
@@ -178,6 +182,8 @@ class Writer:
             # Of the connection, since SQLite may have ended the transaction by itself.
             self._cursor.connection.rollback()
             raise
+        for queue in work.woken:
+            self._waking.tell(queue)
         return outcomes
 
     def _fail(self, orders: list[_Order], error: Exception) -> None:

@@ -1,8 +1,10 @@
 -- ARGV: now, then of each request: id, limit, end, ttl, grace, and of its dead letter the name or
 -- '', the most claims, the new ttl or '', the new end or ''; KEYS from 15 on are the queues of
 -- the dead letters, 14 for each name, in the order in which the names appear.
--- Returns for each request the claim, 0 for none, or 1 when its dead-letter queue is missing.
+-- Returns for each request the claim, 0 for none, or 1 when its dead-letter queue is missing; and last,
+-- how many messages were moved.
 local MOST_MOVED = 1000
+local moved_all = 0
 
 local function in_queue(keys, stem, job)
   local here = {AGENDA, QUEUE, STREAM, IDS, ENDS, RUNS, READY, HELD, DUE, LATER, CAME, LATE, CLAIMS, LEASES}
@@ -68,6 +70,7 @@ local function bury(r, doomed)
   end)
   if missing then return false end
   remove(doomed)
+  moved_all = moved_all + #doomed
   return true
 end
 
@@ -89,4 +92,5 @@ for n, r in ipairs(requests) do
     end
   end
 end
+results[#results + 1] = moved_all
 return results

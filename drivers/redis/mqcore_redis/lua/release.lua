@@ -1,6 +1,6 @@
--- ARGV: claim id.
+-- ARGV: claim id. Returns whether the claim lived.
 local claim = live(ARGV[3])
-if not claim then return end
+if not claim then return 0 end
 local ids, ready, members = {}, {}, {}
 for n, e in ipairs(holding(claim)) do
   e.state.lease, e.state.claim = 0, ''
@@ -13,3 +13,4 @@ all('HSET', IDS, ids)
 all('ZADD', READY, ready)
 call('HDEL', CLAIMS, claim.id)
 call('ZREM', LEASES, claim.id)
+return 1

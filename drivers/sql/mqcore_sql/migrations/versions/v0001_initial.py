@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from mqcore_sql.migrations.columns import Key, Number
+from mqcore_sql.migrations.columns import Bytes, Key, Long, Number, unique_text
 
 revision = "0001"
 down_revision = None
@@ -21,7 +21,7 @@ def upgrade() -> None:
         sa.Column("id", Number, primary_key=True, autoincrement=False),
         sa.Column("project", Key, nullable=False),
         sa.Column("name", Key, nullable=False),
-        sa.Column("metadata", sa.Text, nullable=False),
+        sa.Column("metadata", Long, nullable=False),
         sa.Column("version", Number, nullable=False),
         sa.Column("next_seq", Number, nullable=False),
         sa.UniqueConstraint("project", "name", name="queues_by_name"),
@@ -33,7 +33,7 @@ def upgrade() -> None:
         sa.Column("seq", Number, primary_key=True, autoincrement=False),
         sa.Column("id", Key, nullable=False),
         sa.Column("posted_at", sa.Double, nullable=False),
-        sa.Column("client", sa.Text),
+        sa.Column("client", Long),
         sa.Column("ttl", Number, nullable=False),
         sa.Column("expires_at", Number, nullable=False),
         sa.Column("state", sa.SmallInteger, nullable=False),
@@ -56,8 +56,8 @@ def upgrade() -> None:
         "bodies",
         sa.Column("queue_id", Number, primary_key=True, autoincrement=False),
         sa.Column("seq", Number, primary_key=True, autoincrement=False),
-        sa.Column("body", sa.LargeBinary, nullable=False),
-        sa.Column("checksum", sa.Text),
+        sa.Column("body", Bytes, nullable=False),
+        sa.Column("checksum", Long),
     )
 
     op.create_table(
@@ -68,7 +68,7 @@ def upgrade() -> None:
         sa.Column("grace", Number, nullable=False),
         sa.Column("renewed_at", sa.Double, nullable=False),
         sa.Column("ends_at", Number, nullable=False),
-        sa.Column("seqs", sa.Text, nullable=False),
+        sa.Column("seqs", Long, nullable=False),
     )
     op.create_index("claims_by_end", "claims", ["ends_at"])
 
@@ -78,7 +78,7 @@ def upgrade() -> None:
         sa.Column("segment", Number, primary_key=True, autoincrement=False),
         sa.Column("min_expires_at", Number, nullable=False),
         sa.Column("max_expires_at", Number, nullable=False),
-        sa.Column("client", sa.Text),
+        sa.Column("client", Long),
         sqlite_with_rowid=False,
     )
     op.create_index("segments_by_expiry", "segments", ["min_expires_at"])
@@ -103,14 +103,14 @@ def upgrade() -> None:
         sa.Column("project", Key, primary_key=True),
         sa.Column("queue", Key, primary_key=True),
         sa.Column("id", Key, primary_key=True),
-        sa.Column("subscriber", sa.Text, nullable=False),
+        sa.Column("subscriber", Long, nullable=False),
         sa.Column("ttl", Number, nullable=False),
-        sa.Column("options", sa.Text, nullable=False),
+        sa.Column("options", Long, nullable=False),
         sa.Column("created_at", sa.Double, nullable=False),
         sa.Column("renewed_at", sa.Double, nullable=False),
         sa.Column("expires_at", Number, nullable=False),
         sa.Column("confirmed", sa.Boolean),
-        sa.UniqueConstraint("project", "queue", "subscriber", name="subscriptions_by_subscriber"),
+        *unique_text("project", "queue", "subscriber", name="subscriptions_by_subscriber"),
     )
     op.create_index("subscriptions_by_expiry", "subscriptions", ["expires_at"])
     counters = sa.table("counters", sa.column("name", sa.String), sa.column("value", sa.BigInteger))

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from mqcore_sql.migrations.columns import Number
+from mqcore_sql.migrations.columns import Long, Number
 
 revision = "0002"
 down_revision = "0001"
@@ -25,7 +25,7 @@ def upgrade() -> None:
         sa.Column("segment", Number, primary_key=True, autoincrement=False),
         sa.Column("min_expires_at", Number, nullable=False),
         sa.Column("max_expires_at", Number, nullable=False),
-        sa.Column("client", sa.Text),
+        sa.Column("client", Long),
         sqlite_with_rowid=False,
     )
     # The bounds of an old run hold for each part of it, if not as tightly.
@@ -58,7 +58,7 @@ def downgrade() -> None:
         sa.Column("segment", Number, primary_key=True, autoincrement=False),
         sa.Column("min_expires_at", Number, nullable=False),
         sa.Column("max_expires_at", Number, nullable=False),
-        sa.Column("client", sa.Text),
+        sa.Column("client", Long),
         sqlite_with_rowid=False,
     )
     op.execute(

@@ -5,8 +5,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.schema import SchemaItem
 
-from mqcore_sql.migrations.columns import Key, Number
+from mqcore_sql.migrations.columns import Key, Long, Number, unique_text
 
 revision = "0003"
 down_revision = "0002"
@@ -20,6 +21,7 @@ PLANNED = {
     "tally_deltas": ("queue_id", "kind"),
 }
 BUCKETS = (1, 64, 4096, 262144)
+BY_SUBSCRIBER = "subscriptions_by_subscriber"
 
 
 def upgrade() -> None:
@@ -35,7 +37,11 @@ def upgrade() -> None:
     rows = _take_subscriptions()
     for row in rows:
         row["subscriber_key"] = sha256(row["subscriber"].encode()).hexdigest()
-    _make_subscriptions(rows, "subscriber_key", sa.Column("subscriber_key", Key, nullable=False))
+    _make_subscriptions(
+        rows,
+        sa.Column("subscriber_key", Key, nullable=False),
+        sa.UniqueConstraint("project", "queue", "subscriber_key", name=BY_SUBSCRIBER),
+    )
     if op.get_bind().dialect.name == "postgresql":
         _plan_for_long_queues()
 
@@ -43,19 +49,22 @@ def upgrade() -> None:
 def downgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         _plan_as_usual()
+    added = "ON CONFLICT (queue_id, kind, level, bucket) DO UPDATE SET n = tallies.n + excluded.n"
+    if op.get_bind().dialect.name in ("mariadb", "mysql"):
+        added = "ON DUPLICATE KEY UPDATE n = tallies.n + VALUES(n)"
     for level, size in enumerate(BUCKETS):
+        begin = f"ends_at - ends_at % {size}"
         op.execute(
             "INSERT INTO tallies"  # noqa: S608 - numbers of ours
-            f" SELECT queue_id, kind, {level}, ends_at / {size}, sum(n) FROM tally_deltas"
-            f" WHERE true GROUP BY queue_id, kind, ends_at / {size}"
-            " ON CONFLICT (queue_id, kind, level, bucket) DO UPDATE SET n = tallies.n + excluded.n"
+            f" SELECT queue_id, kind, {level}, ({begin}) / {size}, sum(n) FROM tally_deltas"
+            f" WHERE true GROUP BY queue_id, kind, {begin} {added}"
         )
     op.execute("DELETE FROM tallies WHERE n = 0")
     op.drop_table("tally_deltas")
     rows = _take_subscriptions()
     for row in rows:
         del row["subscriber_key"]
-    _make_subscriptions(rows, "subscriber")
+    _make_subscriptions(rows, *unique_text("project", "queue", "subscriber", name=BY_SUBSCRIBER))
 
 
 def _take_subscriptions() -> list[dict[str, Any]]:
@@ -67,21 +76,20 @@ def _take_subscriptions() -> list[dict[str, Any]]:
     return rows
 
 
-def _make_subscriptions(rows: list[dict[str, Any]], unique: str, *more: sa.Column[Any]) -> None:
+def _make_subscriptions(rows: list[dict[str, Any]], *more: SchemaItem) -> None:
     new = op.create_table(
         "subscriptions",
         sa.Column("project", Key, primary_key=True),
         sa.Column("queue", Key, primary_key=True),
         sa.Column("id", Key, primary_key=True),
-        sa.Column("subscriber", sa.Text, nullable=False),
+        sa.Column("subscriber", Long, nullable=False),
         *more,
         sa.Column("ttl", Number, nullable=False),
-        sa.Column("options", sa.Text, nullable=False),
+        sa.Column("options", Long, nullable=False),
         sa.Column("created_at", sa.Double, nullable=False),
         sa.Column("renewed_at", sa.Double, nullable=False),
         sa.Column("expires_at", Number, nullable=False),
         sa.Column("confirmed", sa.Boolean),
-        sa.UniqueConstraint("project", "queue", unique, name="subscriptions_by_subscriber"),
     )
     op.create_index("subscriptions_by_expiry", "subscriptions", ["expires_at"])
     op.bulk_insert(new, rows)
