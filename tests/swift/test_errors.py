@@ -119,6 +119,25 @@ def test_a_full_account_refuses_posts_and_consumers_go_on(limited: str) -> None:
         handles.close()
 
 
+def test_a_full_account_is_emptied_by_its_consumers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mqcore_swift.trim.EVERY", 2)
+    with Swift() as server:
+        handles = Handles(server.fresh_database())
+        driver = handles.open()
+        driver.queues.create(QUEUE, {})
+        for _ in range(3):
+            post(driver, 2, b"x" * 2000)
+        container = handles.uri.partition("container=")[2]
+        full = int(server.admin("HEAD", f"/{container}")[1]["x-container-bytes-used"])
+        server.admin("POST", f"/{container}", X_Container_Meta_Quota_Bytes=str(full))
+        driver.messages.purge(QUEUE)
+        handles.clock.advance(3600)
+        driver.collect()
+        left = int(server.admin("HEAD", f"/{container}")[1]["x-container-bytes-used"])
+        assert left < full / 2
+        handles.close()
+
+
 def test_a_proxy_that_answers_503_is_unavailable_and_nothing_is_lost() -> None:
     with Swift() as server:
         handles = Handles(server.fresh_database())

@@ -68,8 +68,8 @@ class Log:
         """Ours, as long as nobody is known to have a higher one."""
         self._tried = ""
         """The last one that we wanted."""
-        self._written: tuple[str, Sequence[_Call]] = ("", ())
-        """The last entry that we wrote, and whose it is."""
+        self._written: tuple[str, Sequence[_Call], int] = ("", (), 0)
+        """The last entry that we wrote, whose it is, and how often the log was loaded before."""
         self._turn = 0.01
         """Seconds that writing an entry took, of late."""
 
@@ -99,7 +99,9 @@ class Log:
         with self._lock:
             now = self._clock()
             self._trim.remove_strays()
-            if self._trim.is_worthwhile(now) and self._trim.run(now, limit):
+            if self._trim.is_worthwhile(now):
+                self._commit([])  # so that what we know is certain to others, too
+                self._trim.run(now, limit)
                 self._commit([])
         return gone
 
@@ -168,9 +170,9 @@ class Log:
         time.sleep(self._turn * random.uniform(0, 2 * turns))  # noqa: S311
 
     def _accept(self, outlook: Outlook) -> None:
+        name, calls, _ = self._written
         for entry, head in zip(outlook.view.entries, outlook.heads, strict=True):
             answers = self._replica.apply(entry, head)
-            name, calls = self._written
             if entry.name == name:
                 for call, answer in zip(calls, answers, strict=True):
                     call.finish(answer)
@@ -188,6 +190,7 @@ class Log:
                     view = self._catch_up(to_write=True)
                 if attempt and view.settled and not slow and all(call.done for call in calls):
                     return
+                self._refuse_doubts()
                 slow += not self._take_over(view)
                 view = None
             if self._epoch is not None:
@@ -202,6 +205,19 @@ class Log:
                     "storage URI if Swift's container_update_timeout is more"
                 )
         raise Unavailable(f"{self._requests.place} is written to by too many at once; try again")
+
+    def _refuse_doubts(self) -> None:
+        """Raises Unavailable when nobody can tell any more whether our last entry counted.
+
+        Others have trimmed the log since; to write the same once more might bring back a message
+        that was consumed meanwhile.
+        """
+        _, calls, loads = self._written
+        if loads != self._replica.loads and not all(call.done for call in calls):
+            raise Unavailable(
+                f"this process was stopped while it wrote to {self._requests.place}, until others "
+                "had gone on so far that it cannot tell what became of the call"
+            )
 
     def _take_over(self, view: View) -> bool:
         """Try to take an epoch, and read what was written before it was there.
@@ -225,7 +241,7 @@ class Log:
         """
         epoch, self._epoch = str(self._epoch), None
         entry, head, content = self._compose(epoch, calls)
-        self._written = (entry.name, calls)
+        self._written = (entry.name, calls, self._replica.loads)
         began = time.monotonic()
         quick = self._requests.put(entry.name, content)
         outlook = self._replica.look({entry.name: head})

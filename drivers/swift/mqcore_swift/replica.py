@@ -35,9 +35,14 @@ class Replica:
         self.project = Project()
         self.tip = NOTHING
         self.loaded = False
+        self.loads = 0
+        self.begin_after_checkpoint(0)
+
+    def begin_after_checkpoint(self, size: int) -> None:
+        """One of so many bytes tells all up to the tip."""
         self.entries = self.size = 0
-        """How many entries came after the last checkpoint, and their heads' bytes."""
-        self.checkpoint_size = 0
+        """How many entries came after it, and their heads' bytes."""
+        self.checkpoint_size, self.covered = size, self.tip.slot
 
     def look(self, known: Mapping[str, bytes] | None = None) -> Outlook:
         """List what follows the tip, once or, when the log was trimmed, from its checkpoint on.
@@ -75,15 +80,16 @@ class Replica:
 
     def _load(self) -> None:
         self.project, self.tip = Project(), NOTHING
-        self.entries = self.size = self.checkpoint_size = 0
+        content = b""
         newest = self.requests.names(f"{self.digest}/0/", reverse=True, limit=1)
         if newest:
-            content = self.requests.get(newest[0])
-            if content is None:
+            content = self.requests.get(newest[0]) or b""
+            if not content:
                 raise TornError
             self.project, self.tip = checkpoint.read(content, self.requests.place)
-            self.checkpoint_size = len(content)
+        self.begin_after_checkpoint(len(content))
         self.loaded = True
+        self.loads += 1
 
     def _heads(self, view: View, known: Mapping[str, bytes]) -> tuple[bytes, ...]:
         def head(entry: Entry) -> bytes:

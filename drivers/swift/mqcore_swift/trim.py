@@ -1,7 +1,8 @@
 """Keeping a log short: checkpoints, and deleting the objects that nobody needs any more."""
 
 from contextlib import suppress
-from itertools import islice
+from itertools import islice, takewhile
+from math import inf
 
 from mqcore.contract import Unavailable
 
@@ -38,30 +39,40 @@ class Trim:
             with suppress(Unavailable):
                 self.run(now, SWEPT_AT_ONCE)
 
-    def run(self, now: float, limit: int) -> bool:
-        """Make a checkpoint and remove up to `limit` objects; say whether some were removed.
+    def run(self, now: float, limit: int) -> None:
+        """Make a checkpoint, right after an entry of ours, and remove up to `limit` objects.
 
         The next entry tells the others what is gone.
         """
         replica = self._replica
+        older = self._checkpoint()
+        waste = self._removable(now, limit)
+        waste = {
+            n: name for n, name in waste.items() if read_entry(name).tip.slot <= replica.covered
+        }
+        replica.requests.delete([*older, *waste.values()])
+        self.swept = max(self.swept, *waste, 0)
+
+    def _checkpoint(self) -> list[str]:
+        """Make one; return the names of those before. None is made when there is no room for it:
+        what an earlier one covers can be removed all the same."""
+        replica = self._replica
         content = checkpoint.write(replica.project, replica.tip)
         name = checkpoint_name(replica.digest, replica.tip)
-        replica.requests.put(name, content)
+        with suppress(Unavailable):
+            replica.requests.put(name, content)
         listed = replica.requests.names(f"{replica.digest}/0/")
         if name not in listed:
-            return False
-        replica.entries = replica.size = 0
-        replica.checkpoint_size = len(content)
-        waste = self._removable(now, limit)
-        replica.requests.delete([*(each for each in listed if each < name), *waste.values()])
-        self.swept = max(self.swept, *waste, 0)
-        return bool(waste)
+            return []
+        replica.begin_after_checkpoint(len(content))
+        return [each for each in listed if each < name]
 
     def remove_strays(self) -> None:
         """Delete entries that came too late to count, a page of names at a time."""
-        replica, known = self._replica, self._replica.project.packs.known()
+        replica = self._replica
         if self._searched == replica.tip:
             return
+        known = replica.project.packs.known()
         names = replica.requests.names(f"{replica.digest}/1/", self._marker, limit=PAGE)
         found = [read_entry(name) for name in names if name not in known]
         end = replica.tip
@@ -76,10 +87,18 @@ class Trim:
         if not self._marker:
             self._searched = end
 
-    def _removable(self, now: float, limit: int) -> dict[int, str]:
-        """The oldest waste, of which nobody can still be reading the bodies."""
+    def _removable(self, now: float, limit: int, covered: float = inf) -> dict[int, str]:
+        """The oldest waste, of which nobody can still be reading the bodies.
+
+        None after the first that must stay: `swept` is one number.
+        """
+
+        def may_go(item: tuple[int, tuple[str, float]]) -> bool:
+            _, (name, since) = item
+            return since + self._grace <= now and read_entry(name).tip.slot <= covered
+
         oldest = islice(self._replica.project.packs.waste.items(), limit)
-        return {number: name for number, (name, since) in oldest if since + self._grace <= now}
+        return {number: name for number, (name, _) in takewhile(may_go, oldest)}
 
     def forget(self, view: View, epoch: str, most: int) -> None:
         """Delete epochs that were displaced and entries that never counted, when many lie there."""
