@@ -108,6 +108,26 @@ def test_a_process_that_ends_holds_nobody_up(
     assert sorted([*by_one, *again]) == posted
 
 
+def test_a_pop_whose_first_try_counts_after_all_takes_nothing_else(
+    two: Any, monkeypatch: pytest.MonkeyPatch, handles: Handles
+) -> None:
+    """Its entry is seen by one that takes over, and not by the next, which is displaced."""
+    one, other = two
+    posted = post(one, 6)
+    third = handles.open()
+    third.queues.count(QUEUE.project)
+    by_others: list[str] = []
+
+    def displace() -> None:
+        once(other, monkeypatch, is_entry, before=lambda: by_others.extend(claim(third, 1)))
+        by_others.extend(claim(other, 1))
+
+    once(one, monkeypatch, is_entry, after=displace)
+    popped = [message.id for message in one.messages.pop(QUEUE, 2)]
+    rest = claim(handles.open())
+    assert sorted([*popped, *by_others, *rest]) == posted
+
+
 def test_what_arrives_when_others_have_gone_on_is_ignored(
     two: Any, monkeypatch: pytest.MonkeyPatch, handles: Handles
 ) -> None:

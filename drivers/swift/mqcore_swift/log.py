@@ -19,7 +19,7 @@ from mqcore.contract import Clock, MQError, Unavailable
 
 from .bodies import Bodies
 from .commands import Command, Moment, apply, is_idle
-from .names import Entry, epoch_name, new_entry, next_epoch
+from .names import Entry, Tip, epoch_name, new_entry, next_epoch
 from .packs import Body
 from .project import Project
 from .replica import Outlook, Replica
@@ -68,8 +68,10 @@ class Log:
         """Ours, as long as nobody is known to have a higher one."""
         self._tried = ""
         """The last one that we wanted."""
-        self._written: tuple[str, Sequence[_Call], int] = ("", (), 0)
-        """The last entry that we wrote, whose it is, and how often the log was loaded before."""
+        self._written: dict[Tip, Sequence[_Call]] = {}
+        """The entries that were tried for the calls under way. At most one of them counts."""
+        self._adopted: Outlook | None = None
+        """What others wrote before our epoch, as long as none of our entries follows it."""
         self._turn = 0.01
         """Seconds that writing an entry took, of late."""
 
@@ -170,10 +172,9 @@ class Log:
         time.sleep(self._turn * random.uniform(0, 2 * turns))  # noqa: S311
 
     def _accept(self, outlook: Outlook) -> None:
-        name, calls, _ = self._written
         for entry, head in zip(outlook.view.entries, outlook.heads, strict=True):
             answers = self._replica.apply(entry, head)
-            if entry.name == name:
+            if calls := self._written.get(entry.tip):
                 for call, answer in zip(calls, answers, strict=True):
                     call.finish(answer)
 
@@ -183,10 +184,11 @@ class Log:
         `view` is what was seen just now.
         """
         slow = 0
+        self._written = {}
         for attempt in range(ATTEMPTS):
             if self._epoch is None:
                 if view is None:
-                    self._pause(min(attempt, 8))
+                    self._pause(min(attempt, 2))
                     view = self._catch_up(to_write=True)
                 if attempt and view.settled and not slow and all(call.done for call in calls):
                     return
@@ -194,7 +196,7 @@ class Log:
                 slow += not self._take_over(view)
                 view = None
             if self._epoch is not None:
-                quick = self._append([call for call in calls if not call.done])
+                quick = self._append([call for call in calls if not self._is_written(call)])
                 if self._epoch is not None:
                     return
                 slow = 0 if quick else slow + 1
@@ -209,29 +211,35 @@ class Log:
     def _refuse_doubts(self) -> None:
         """Raises Unavailable when nobody can tell any more whether our last entry counted.
 
-        Others have trimmed the log since; to write the same once more might bring back a message
+        A checkpoint of others covers it; to write the same once more might bring back a message
         that was consumed meanwhile.
         """
-        _, calls, loads = self._written
-        if loads != self._replica.loads and not all(call.done for call in calls):
+        covered = [
+            calls for tip, calls in self._written.items() if tip.slot <= self._replica.covered
+        ]
+        if not all(call.done for calls in covered for call in calls):
             raise Unavailable(
                 f"this process was stopped while it wrote to {self._requests.place}, until others "
                 "had gone on so far that it cannot tell what became of the call"
             )
 
+    def _is_written(self, call: _Call) -> bool:
+        """Whether it is done, or in an entry of ours that we adopted ourselves."""
+        adopted = self._adopted.view.entries if self._adopted else ()
+        return call.done or any(call in self._written.get(entry.tip, ()) for entry in adopted)
+
     def _take_over(self, view: View) -> bool:
         """Try to take an epoch, and read what was written before it was there.
 
         False says that storing it was slow. Then it may be missing in listings, and is not ours.
+        What was read is not carried out yet: only an entry of ours after it makes it certain.
         """
         self._tried = epoch = next_epoch([view.highest])
         if not self._requests.put(epoch_name(self._replica.digest, epoch), b""):
             return False
         outlook = self._replica.look()
         if outlook.view.highest == epoch:
-            self._accept(outlook)
-            self._epoch = epoch
-            self._trim.forget(outlook.view, epoch, EPOCHS_KEPT)
+            self._epoch, self._adopted = epoch, outlook
         return True
 
     def _append(self, calls: Sequence[_Call]) -> bool:
@@ -240,17 +248,23 @@ class Log:
         False says that storing it was slow. Then another one must follow it, which names it.
         """
         epoch, self._epoch = str(self._epoch), None
-        entry, head, content = self._compose(epoch, calls)
-        self._written = (entry.name, calls, self._replica.loads)
+        adopted, self._adopted = self._adopted, None
+        before = adopted.view.end if adopted else self._replica.tip
+        entry, head, content = self._compose(epoch, before, calls)
+        known = {entry.name: head}
+        if adopted:
+            known |= {e.name: h for e, h in zip(adopted.view.entries, adopted.heads, strict=True)}
+        self._written[entry.tip] = calls
         began = time.monotonic()
         quick = self._requests.put(entry.name, content)
-        outlook = self._replica.look({entry.name: head})
+        outlook = self._replica.look(known)
         self._turn += (time.monotonic() - began - self._turn) / 4
         view = outlook.view
         if quick and view.highest == epoch and view.end == entry.tip:
             self._accept(outlook)
             self._epoch = epoch
             self._keep_bodies(entry, calls)
+            self._trim.forget(view, EPOCHS_KEPT)
             self._trim.after_entry(self._clock())
         return quick
 
@@ -260,7 +274,9 @@ class Log:
             self._bodies.keep(entry.name, Body(entry.tip.slot, start, len(body)), body)
             start += len(body)
 
-    def _compose(self, epoch: str, calls: Sequence[_Call]) -> tuple[Entry, bytes, bytes]:
+    def _compose(
+        self, epoch: str, before: Tip, calls: Sequence[_Call]
+    ) -> tuple[Entry, bytes, bytes]:
         said = {
             "now": self._clock(),
             "swept": self._trim.swept,
@@ -269,6 +285,6 @@ class Log:
         head = json.dumps(said, separators=(",", ":")).encode()
         bodies = [body for call in calls for body in call.bodies]
         more = any(bodies)
-        entry = new_entry(self._replica.digest, epoch, self._replica.tip, head, more)
+        entry = new_entry(self._replica.digest, epoch, before, head, more)
         content = b"" if entry.inline else b"".join([head, *bodies])
         return entry, head, content

@@ -35,7 +35,6 @@ class Replica:
         self.project = Project()
         self.tip = NOTHING
         self.loaded = False
-        self.loads = 0
         self.begin_after_checkpoint(0)
 
     def begin_after_checkpoint(self, size: int) -> None:
@@ -89,7 +88,6 @@ class Replica:
             self.project, self.tip = checkpoint.read(content, self.requests.place)
         self.begin_after_checkpoint(len(content))
         self.loaded = True
-        self.loads += 1
 
     def _heads(self, view: View, known: Mapping[str, bytes]) -> tuple[bytes, ...]:
         def head(entry: Entry) -> bytes:

@@ -100,9 +100,13 @@ class Trim:
         oldest = islice(self._replica.project.packs.waste.items(), limit)
         return {number: name for number, (name, _) in takewhile(may_go, oldest)}
 
-    def forget(self, view: View, epoch: str, most: int) -> None:
-        """Delete epochs that were displaced and entries that never counted, when many lie there."""
-        lower = [each for each in view.epochs if each < epoch]
+    def forget(self, view: View, most: int) -> None:
+        """Delete epochs that were displaced and entries that never counted, when many lie there.
+
+        Only right after an entry of ours: until then, others may take what we hold for the log's
+        end for something that came too late, and the other way round.
+        """
+        lower = [each for each in view.epochs if each < view.highest]
         if len(lower) + len(view.strays) > most:
             names = [epoch_name(self._replica.digest, each) for each in lower]
             with suppress(Unavailable):
