@@ -43,6 +43,8 @@ copy proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
+conn_timeout = {connect_timeout}
+node_timeout = 60
 [filter:catch_errors]
 use = egg:swift#catch_errors
 [filter:gatekeeper]
@@ -74,6 +76,9 @@ STORAGE = (
 pipeline = {role}-server
 [app:{role}-server]
 use = egg:swift#{role}
+conn_timeout = {connect_timeout}
+node_timeout = 60
+container_update_timeout = {update_timeout}
 """
 )
 
@@ -82,7 +87,8 @@ class Swift(Server):
     """Its URI names a container that is made when a driver opens it.
 
     Everything is in one process, with tempauth. `replicas` are folders, all of one machine.
-    `bulk=False` has no bulk delete; `token_life` is in seconds.
+    `bulk=False` has no bulk delete; `token_life` is in seconds, and so is `update_timeout`: after
+    it, a name is left out of its listing. It is 1 unless it is set; tests share a machine.
     """
 
     kind = "Swift"
@@ -100,8 +106,10 @@ class Swift(Server):
         replicas: int = 1,
         bulk: bool = True,
         token_life: int = 86_400,
+        update_timeout: float = 10,
     ) -> None:
         self.replicas, self.bulk, self.token_life = replicas, bulk, token_life
+        self.update_timeout = update_timeout
         super().__init__(given, fsync=fsync, tls=tls)
 
     def find_server(self) -> Path:
@@ -117,6 +125,8 @@ class Swift(Server):
             "password": self.password,
             "token_life": self.token_life,
             "bulk": "bulk" if self.bulk else "",
+            "update_timeout": self.update_timeout,
+            "connect_timeout": self.update_timeout / 2,
         }
         self.write("swift_server.py", Path(swift_server.__file__).read_bytes())
         self.write("swift.conf", SWIFT_CONF.encode())
@@ -203,4 +213,4 @@ class Swift(Server):
         user = quote(f"{ACCOUNT}:{self.user}", safe="")
         tls = f"&ca={self.ca}" if self.tls else ""
         place = self.address(scheme, self.port, user, self.password)
-        return f"{place}/auth/v1.0?container={container}{tls}"
+        return f"{place}/auth/v1.0?slow={self.update_timeout:g}{tls}&container={container}"

@@ -1,5 +1,6 @@
 """What goes wrong with Swift is said so that a deployer knows what to change."""
 
+import re
 import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -65,7 +66,7 @@ def test_a_user_without_rights_is_refused_when_it_is_opened(swift: Swift) -> Non
 
 def test_a_certificate_that_cannot_be_verified_is_refused() -> None:
     with Swift(tls=True) as server:
-        assert "name its ?ca=" in refusal(server.uri.partition("&ca=")[0])
+        assert "name its ?ca=" in refusal(re.sub("&ca=[^&]*", "", server.uri))
         open_driver(server.uri, clock=time.time).close()
 
 
@@ -181,13 +182,14 @@ def test_a_store_that_does_not_answer_is_unavailable(proxied: tuple[Handles, Pro
 
 def test_a_slow_store_says_which_setting_bounds_it(proxied: tuple[Handles, Proxy]) -> None:
     handles, proxy = proxied
-    handles.uri += "&slow=0.05"
+    uri = handles.uri
+    handles.uri = uri.replace("slow=10", "slow=0.05")
     driver = handles.open()
     proxy.delay(0.1)
     with pytest.raises(Unavailable, match=r"is too slow.*raise .slow="):
         driver.queues.create(QUEUE, {})
     proxy.restore()
-    handles.uri = handles.uri.replace("&slow=0.05", "")
+    handles.uri = uri
     quick = handles.open()
     quick.queues.create(QUEUE, {})
     assert claim(quick) == []

@@ -67,7 +67,7 @@ def claim_all(driver: SwiftDriver) -> list[str]:
 @pytest.mark.parametrize(("replicas", "seconds"), [(1, 0.4), (3, 0.4), (3, 1.5)])
 def test_claims_stay_exclusive(replicas: int, seconds: float) -> None:
     """Of three replicas, one is held up; longer than a second, and names are missing there."""
-    with Swift(replicas=replicas) as server:
+    with Swift(replicas=replicas, update_timeout=1) as server:
         handles = Handles(server.fresh_database())
         drivers = [handles.open() for _ in range(3)]
         drivers[0].queues.create(QUEUE, {})
