@@ -8,7 +8,17 @@ import pytest
 
 from mqcore.conformance.ledger import MARK, Ledger
 
-from .backends import MariaDB, Missing, PostgreSQL, Redis, RedisCluster, RedisSentinel, Swift
+from .backends import (
+    MariaDB,
+    Missing,
+    MongoDB,
+    MongoSet,
+    PostgreSQL,
+    Redis,
+    RedisCluster,
+    RedisSentinel,
+    Swift,
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,6 +36,18 @@ def postgresql() -> Iterator[PostgreSQL]:
 def mariadb() -> Iterator[MariaDB]:
     with MariaDB(os.environ.get("MQCORE_TEST_MARIADB", "")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def mongodb() -> Iterator[MongoDB]:
+    with MongoDB(os.environ.get("MQCORE_TEST_MONGODB", ""), replica_set=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mongo_set() -> Iterator[MongoSet]:
+    with MongoSet() as servers:
+        yield servers
 
 
 @pytest.fixture(scope="session")

@@ -4,19 +4,26 @@ import os
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urlsplit
 
+import bson
 import pytest
+from pymongo import MongoClient, WriteConcern
+from pymongo.errors import OperationFailure, ServerSelectionTimeoutError
 
 from .backends import (
     MariaDB,
     Missing,
+    MongoDB,
+    MongoSet,
     PostgreSQL,
     Redis,
     RedisCluster,
@@ -29,16 +36,16 @@ from .backends.reaper import processes_in
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture(scope="module", params=[PostgreSQL, MariaDB, Redis, Swift])
+@pytest.fixture(scope="module", params=[PostgreSQL, MariaDB, Redis, MongoDB, Swift])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     with request.param(fsync=False) as started:
         yield started
 
 
-@pytest.fixture(scope="module", params=[PostgreSQL, MariaDB, Redis, Swift])
+@pytest.fixture(scope="module", params=[PostgreSQL, MariaDB, Redis, MongoDB, Swift])
 def secured(request: pytest.FixtureRequest) -> Iterator[Server]:
     """With TLS and a password."""
-    more = {"password": True} if request.param is Redis else {}
+    more = {"password": True} if request.param in (Redis, MongoDB) else {}
     with request.param(fsync=False, tls=True, **more) as started:
         yield started
 
@@ -52,6 +59,10 @@ def store(server: Server, uri: str, value: int) -> None:
         container = f"/{uri.rpartition('=')[2]}"
         server.admin("PUT", container)
         server.admin("PUT", f"{container}/kept", body=str(value).encode())
+    elif isinstance(server, MongoDB):
+        with server.client() as client:
+            kept = client[urlsplit(uri).path[1:]]["kept"]
+            kept.with_options(write_concern=WriteConcern(j=True)).insert_one({"_id": value})
 
 
 def stored(server: Server, uri: str) -> str:
@@ -59,6 +70,9 @@ def stored(server: Server, uri: str) -> str:
         return server.sql("SELECT value FROM kept", uri)
     if isinstance(server, Swift):
         return server.admin("GET", f"/{uri.rpartition('=')[2]}/kept")[1]["body"]
+    if isinstance(server, MongoDB):
+        with server.client() as client:
+            return "".join(str(one["_id"]) for one in client[urlsplit(uri).path[1:]]["kept"].find())
     assert isinstance(server, Redis)
     return server.cli("get", "kept", database=int(uri.rpartition("/")[2]))
 
@@ -73,6 +87,9 @@ def asks(server: Server, timeout: float) -> bytes:
             connection.sendall(b"PING\r\n")
         elif isinstance(server, Swift):
             connection.sendall(b"GET /info HTTP/1.0\r\n\r\n")
+        elif isinstance(server, MongoDB):
+            hello = bson.encode({"hello": 1, "$db": "admin"})
+            connection.sendall(struct.pack("<5iB", 21 + len(hello), 1, 0, 2013, 0, 0) + hello)
         return connection.recv(1)
 
 
@@ -119,6 +136,13 @@ def test_connections_use_tls(secured: Server) -> None:
             secured.sql(mine, secured.uri.replace("verify-full", "disable"))
     elif isinstance(secured, MariaDB):
         assert "TLS" in secured.sql("SHOW STATUS LIKE 'Ssl_version'")
+    elif isinstance(secured, MongoDB):
+        assert secured.admin("connectionStatus")["authInfo"]["authenticatedUsers"]
+        unsafe: MongoClient[dict[str, Any]] = MongoClient(
+            "127.0.0.1", secured.port, serverSelectionTimeoutMS=500
+        )
+        with unsafe, pytest.raises(ServerSelectionTimeoutError):
+            unsafe.admin.command("ping")
     else:
         trusting = ssl.create_default_context(cafile=str(secured.ca))
         with (
@@ -133,6 +157,10 @@ def test_a_wrong_password_is_refused(secured: Server, monkeypatch: pytest.Monkey
         uri = secured.uri.replace(quote(secured.password, safe=""), "wrong")
         with pytest.raises(RuntimeError, match=r"password authentication failed|Access denied"):
             secured.sql("SELECT 1", uri)
+    elif isinstance(secured, MongoDB):
+        monkeypatch.setattr(secured, "secret", "wrong")
+        with pytest.raises(OperationFailure, match="Authentication failed"):
+            secured.admin("ping")
     elif isinstance(secured, Redis):
         monkeypatch.setattr(secured, "secret", "wrong")
         assert "NOAUTH" in secured.cli("dbsize")
@@ -155,6 +183,13 @@ def test_sentinels_name_another_primary_when_one_dies(redis_sentinel: RedisSenti
         time.sleep(0.05)
     first.start()
     redis_sentinel.wait()
+
+
+def test_a_set_has_another_primary_when_one_steps_down(mongo_set: MongoSet) -> None:
+    first = mongo_set.primary
+    mongo_set.step_down()
+    mongo_set.wait()
+    assert mongo_set.primary is not first
 
 
 def test_three_replicas_are_three_copies() -> None:
@@ -204,16 +239,16 @@ MISSING_HERE = (f"{__file__}", "-k", "each_database")
 def test_without_programs_tests_are_not_run() -> None:
     done = run_pytest(*MISSING_HERE)
     assert done.returncode == 0, done.stdout
-    assert "4 skipped" in done.stdout
+    assert "5 skipped" in done.stdout
     assert "passed" not in done.stdout
-    for product in ("PostgreSQL (15", "MariaDB (10.6", "Redis (6.2"):
+    for product in ("PostgreSQL (15", "MariaDB (10.6", "Redis (6.2", "MongoDB (4.4"):
         assert f"install {product} or newer)" in done.stdout
 
 
 def test_without_programs_tests_fail_where_all_must_run() -> None:
     done = run_pytest(*MISSING_HERE, CI="true")
     assert done.returncode == 1, done.stdout
-    assert "4 errors" in done.stdout
+    assert "5 errors" in done.stdout
     assert "install PostgreSQL (15 or newer)" in done.stdout
 
 

@@ -63,7 +63,7 @@ class Driver(abc.ABC):
         A hint follows a call that posted to the queue, released a claim in it, or moved messages
         to it as dead letters; where WAKING is declared, a call of any process. What the clock
         brings (a delay or a claim is over) is not told. The first hint comes at once, and what
-        happens soon after it has one together, some tens of milliseconds later: so the last call
+        happens soon after it has one together, up to a tenth of a second later: so the last call
         of many is followed by a hint, too.
 
         A hint may be wrong, and may be lost: whoever waits looks at the queue after it began to

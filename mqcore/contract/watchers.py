@@ -20,7 +20,7 @@ Wake = Callable[[], None]
 Stop = Callable[[], None]
 """Ends a watch. Idempotent; may be called from a `Wake`."""
 
-PACE = 0.05
+PACE = 0.1
 """Seconds between two hints on the same queue from the same handle."""
 
 

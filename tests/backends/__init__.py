@@ -6,6 +6,7 @@ One module for each kind. A server is private to its process: its own folder, an
 
 from .base import Missing, Server
 from .mariadb import MariaDB
+from .mongodb import MongoDB, MongoSet
 from .postgresql import PostgreSQL
 from .redis import Redis
 from .redis_sets import RedisCluster, RedisSentinel
@@ -14,6 +15,8 @@ from .swift import Swift
 __all__ = [
     "MariaDB",
     "Missing",
+    "MongoDB",
+    "MongoSet",
     "PostgreSQL",
     "Redis",
     "RedisCluster",

@@ -7,12 +7,14 @@ from types import FrameType
 from typing import Any
 
 import redis
+from pymongo import MongoClient
 from sqlalchemy import NullPool, Pool, create_engine, event
 
 from ..backends import Swift
 
 __all__ = [
     "MariaDBMeter",
+    "MongoMeter",
     "PostgreSQLMeter",
     "RedisMeter",
     "SQLiteMeter",
@@ -74,6 +76,33 @@ class SQLiteMeter:
     def _tick(self) -> int:
         self._ticks += 1
         return 0
+
+
+class MongoMeter:
+    """Counts what a MongoDB server looks at, changes and returns: keys and documents; and commands.
+
+    The driver's own counts are written without waiting, so that a few of these may count elsewhere.
+    """
+
+    COMMANDS = ("aggregate", "count", "delete", "find", "findAndModify", "insert", "update")
+
+    def __init__(self, client: MongoClient[dict[str, Any]]) -> None:
+        self._client = client
+
+    def work(self, call: Callable[[], object]) -> int:
+        """Make the call; return what it took."""
+        before = self._total()
+        call()
+        return self._total() - before
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _total(self) -> int:
+        metrics = self._client.admin.command("serverStatus", repl=0, wiredTiger=0)["metrics"]
+        seen = metrics["queryExecutor"]["scanned"] + metrics["queryExecutor"]["scannedObjects"]
+        commands = sum(metrics["commands"][name]["total"] for name in self.COMMANDS)
+        return int(seen + sum(metrics["document"].values()) + commands)
 
 
 class RedisMeter:

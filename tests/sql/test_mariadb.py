@@ -121,7 +121,7 @@ class TestMariaDB(FailingServer):
         half = NewMessage(ids[0], b"x" * 8_000_000, 600)
         driver.messages.post(QUEUE, [half])
         with pytest.raises(TooLarge, match="max_allowed_packet"):
-            driver.messages.post(QUEUE, [NewMessage(ids[1], b"x" * 8_500_000, 600)])
+            driver.messages.post(QUEUE, [NewMessage(ids[1], b"x" * 17_000_000, 600)])
         driver.messages.post(QUEUE, [NewMessage(ids[2], b"1", 600)])
         assert [len(m.body) for m in driver.messages.list(QUEUE).items] == [8_000_000, 1]
         driver.close()

@@ -1,0 +1,114 @@
+"""Who holds what: claims that live, and what comes back from those that are over.
+
+A claim's document alone says whether it lives; a message names the lease of its claim. So a renewal
+and a release are one write to one document. Before what a claim held comes back, the claim is
+ended for good, so that nobody whose clock is behind can renew it.
+"""
+
+from collections.abc import Collection, Sequence
+
+from .schema import BY_SEQ, CLAIMED, DELAYED, FREE, UNDELAYED
+from .store import Document, Moment, Part, Store, View
+
+__all__ = ["Leases", "claim_key"]
+
+MOST_ENDED = 50
+"""The most claims that one call ends."""
+MOST_UNDELAYED = 1000
+"""The most delayed messages that one call frees."""
+
+
+def claim_key(q: int, claim_id: str) -> str:
+    """The `_id` of the claim's document."""
+    return f"{q}/{claim_id}"
+
+
+def ended_claims(q: int, at: Moment) -> Part:
+    """Those that are over and whose messages have not come back."""
+    return Part(
+        "claims",
+        [
+            {"$match": {"q": q, "over": {"$lte": at.second}}},
+            {"$limit": MOST_ENDED},
+            {"$project": {"seqs": 1, "lease": 1, "q": 1}},
+        ],
+    )
+
+
+class Leases:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def live(self, q: int, claim_ids: Collection[str], at: Moment) -> dict[str, Document]:
+        """Those of the claims that live, by their id."""
+        if not claim_ids:
+            return {}
+        keys = {claim_key(q, each): each for each in claim_ids}
+        wanted = {"_id": {"$in": list(keys)}, "q": q, "over": {"$gt": at.second}}
+        found = self._store.fast["claims"].find(wanted, {"lease": 1, "over": 1}, hint="_id_")
+        return {keys[each["_id"]]: each for each in found}
+
+    def holders(self, q: int, messages: Sequence[Document], at: Moment) -> list[str | None]:
+        """For each message, the live claim that holds it."""
+        named = {each["claim"] for each in messages if each["state"] == CLAIMED}
+        live = self.live(q, named, at)
+        return [
+            each["claim"]
+            if each["state"] == CLAIMED
+            and each["claim"] in live
+            and live[each["claim"]]["lease"] == each["lease"]
+            else None
+            for each in messages
+        ]
+
+    def end(self, q: int, claims: Sequence[Document], at: Moment) -> int:
+        """End those of the claims that are over, and free what they held; how many."""
+        leases = [each["lease"] for each in claims]
+        keys = [each["_id"] for each in claims]
+        these = {"_id": {"$in": keys}, "q": q, "lease": {"$in": leases}}
+        ends = self._store.fast["claims"]
+        ends.update_many({**these, "over": {"$gt": 0, "$lte": at.second}}, {"$set": {"over": 0}})
+        dead = list(ends.find({**these, "over": 0}, {"seqs": 1, "lease": 1}, hint="_id_"))
+        self.free(q, dead)
+        gone = self._store.fast["claims"].delete_many(
+            {"_id": {"$in": [each["_id"] for each in dead]}, "q": q, "over": 0}
+        )
+        return gone.deleted_count
+
+    def free(self, q: int, claims: Sequence[Document]) -> None:
+        """Let go of all messages of claims that are ended for good."""
+        seqs = [seq for each in claims for seq in each["seqs"]]
+        if not seqs:
+            return
+        held = {"q": q, "seq": {"$in": seqs}, "lease": {"$in": [each["lease"] for each in claims]}}
+        change = {"$set": {"state": FREE}, "$unset": {"lease": "", "claim": ""}}
+        freed = self._store.safe["messages"].update_many(held, change, hint=BY_SEQ)
+        self._store.count(q, held=-freed.modified_count)
+
+    def undelay(self, view: View, at: Moment) -> bool:
+        """Free delayed messages that are due; whether there were any."""
+        if view.due is None or view.due > at.second:
+            return False
+        messages = self._store.fast["messages"]
+        here = {"q": view.q, "due": {"$lte": at.second}}
+        due = messages.find(here, {"seq": 1}).hint(UNDELAYED).sort("due", 1).limit(MOST_UNDELAYED)
+        seqs = [each["seq"] for each in due]
+        if seqs:
+            self._store.safe["messages"].update_many(
+                {"q": view.q, "seq": {"$in": seqs}, "state": DELAYED},
+                {"$set": {"state": FREE}, "$unset": {"due": ""}},
+                hint=BY_SEQ,
+            )
+        if len(seqs) < MOST_UNDELAYED:
+            self._note_next(view)
+        return bool(seqs)
+
+    def _note_next(self, view: View) -> None:
+        """Write down when the next delay is over, unless somebody posts at the same time."""
+        if view.posts:
+            return
+        found = self._store.fast["messages"].find({"q": view.q, "due": {"$gt": 0}}, {"due": 1})
+        first = next(iter(found.hint(UNDELAYED).sort("due", 1).limit(1)), None)
+        change = {"$set": {"due": first["due"]}} if first else {"$unset": {"due": ""}}
+        same = {"_id": view.key, "q": view.q, "next": view.next, "posts": [], "due": view.due}
+        self._store.fast["queues"].update_one(same, change)

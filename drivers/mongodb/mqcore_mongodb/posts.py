@@ -1,0 +1,147 @@
+"""Putting messages into a queue as a whole or not at all, in order, without a transaction.
+
+A post takes a range of numbers in the queue's document, where the range is listed as under way;
+inserts its messages; and takes the range off the list. Readers leave out the ranges that are
+listed, so all messages of a post appear at one moment, and nobody passes by a number that is still
+to come. The range of a post that died stays listed. Whoever is held up by it settles it: if all
+its messages are there, it is finished; else each number that is missing gets a message that is
+gone, which a late insert cannot replace, and what is there is removed.
+"""
+
+import time
+from collections.abc import Sequence
+
+from bson import ObjectId
+from pymongo.errors import BulkWriteError
+
+from mqcore.contract import QueueNotFound, QueueRef
+
+from .errors import duplicates
+from .schema import BY_SEQ, GONE
+from .store import VIEW, Document, Moment, Store, View, key_of
+
+__all__ = ["Posts"]
+
+PATIENCE = 0.5
+"""Seconds that a post under way may hold up a reader who has looked at it."""
+PAUSE = 0.002
+"""Seconds between two looks at it."""
+SLOW = 30
+"""Seconds after which a post is settled by calls that it does not hold up."""
+KEPT = 86_400
+"""Seconds for which the number of a message that never came is taken."""
+REMEMBERED = 100
+"""How many posts that others finished a queue remembers."""
+
+
+class Posts:
+    """Ranges of numbers: taking, finishing and settling them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def begin(
+        self, queue: QueueRef, n: int, at: Moment, *, due: int | None = None, keep: bool = False
+    ) -> tuple[View, Document]:
+        """Take `n` numbers; return the queue before, and the range. Raises QueueNotFound.
+
+        `due`: the first end of a delay. With `keep`, what is there of it when it is settled stays.
+        """
+        post = ObjectId()
+        listed = {"post": post, "first": "$next", "n": n, "at": at.second, "keep": keep}
+        change: Document = {
+            "posts": {"$concatArrays": ["$posts", [listed]]},
+            "next": {"$add": ["$next", n]},
+        }
+        if due is not None:
+            change["due"] = {"$min": ["$due", due]}
+        found = self._store.fast["queues"].find_one_and_update(
+            {"_id": key_of(queue)}, [{"$set": change}], VIEW
+        )
+        if found is None:
+            raise QueueNotFound(queue)
+        view = View.of(found)
+        return view, {**listed, "first": view.next}
+
+    def end(self, view: View, listed: Document) -> bool:
+        """Take the range off the list. False when a failover has forgotten that it was taken."""
+        queues = self._store.fast["queues"]
+        here = {"_id": view.key, "q": view.q}
+        done = queues.update_one(
+            {**here, "posts.post": listed["post"]}, {"$pull": {"posts": {"post": listed["post"]}}}
+        )
+        if done.matched_count:
+            return True
+        found = queues.find_one(here, {"settled": 1})
+        return found is None or listed["post"] in found["settled"]
+
+    def give_up(self, view: View, listed: Document) -> None:
+        """Remove what was inserted. For who knows that nothing more of it is on its way."""
+        self._store.safe["messages"].delete_many(_range(view.q, listed), hint=BY_SEQ)
+        self.end(view, listed)
+
+    def settle(self, view: View, listed: Document, at: Moment, *, patience: float = 0) -> None:
+        """Wait so long for the end of the post, then finish it or undo it."""
+        deadline = time.monotonic() + patience
+        while not self.is_whole(view.q, listed):
+            if time.monotonic() > deadline:
+                self._undo(view, listed, at)
+                break
+            time.sleep(PAUSE)
+            again = self._store.fast["queues"].find_one(
+                {"_id": view.key, "q": view.q, "posts.post": listed["post"]}, {"_id": 1}
+            )
+            if again is None:
+                return
+        self._store.safe["queues"].update_one(
+            {"_id": view.key, "q": view.q, "posts.post": listed["post"]},
+            {
+                "$pull": {"posts": {"post": listed["post"]}},
+                "$push": {"settled": {"$each": [listed["post"]], "$slice": -REMEMBERED}},
+            },
+        )
+
+    def finish_whole(self, view: View, at: Moment) -> bool:
+        """Finish the posts whose messages are all there, and settle very old ones.
+
+        Returns whether something may be seen now that was not.
+        """
+        changed = False
+        for listed in view.posts:
+            if self.is_whole(view.q, listed) or listed["at"] + SLOW <= at.second:
+                self.settle(view, listed, at)
+                changed = True
+        return changed
+
+    def is_whole(self, q: int, listed: Document) -> bool:
+        """Whether all its messages are there."""
+        here = _range(q, listed)
+        found = self._store.fast["messages"].count_documents(here, hint=BY_SEQ)
+        return found == int(listed["n"])
+
+    def _undo(self, view: View, listed: Document, at: Moment) -> None:
+        messages = self._store.safe["messages"]
+        start, n = listed["first"], listed["n"]
+        there = messages.find(
+            {"q": view.q, "seq": {"$gte": start, "$lt": start + n}}, {"seq": 1}, hint=BY_SEQ
+        )
+        missing = set(range(start, start + n)) - {each["seq"] for each in there}
+        if missing:
+            self._take(view.q, sorted(missing), at)
+        if not listed["keep"] and not self.is_whole(view.q, listed):
+            messages.delete_many(_range(view.q, listed), hint=BY_SEQ)
+
+    def _take(self, q: int, seqs: Sequence[int], at: Moment) -> None:
+        gone = [
+            {"q": q, "seq": seq, "id": ObjectId(), "state": GONE, "ends": at.end(KEPT)}
+            for seq in seqs
+        ]
+        try:
+            self._store.safe["messages"].insert_many(gone, ordered=False)
+        except BulkWriteError as error:
+            duplicates(error)
+
+
+def _range(q: int, listed: Document) -> Document:
+    first = listed["first"]
+    return {"q": q, "seq": {"$gte": first, "$lt": first + listed["n"]}, "post": listed["post"]}
