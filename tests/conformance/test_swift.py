@@ -1,6 +1,6 @@
 """The suite on Swift, behind core's gate as in a server. What fails is the network between.
 
-Groups that make thousands of requests are left to test_swift_replicas.py, which may take longer.
+What makes thousands of requests is left to test_swift_replicas.py, which may take longer.
 """
 
 import os
@@ -10,6 +10,7 @@ import pytest
 from mqcore_swift.driver import open_driver
 
 from mqcore.conformance import *  # noqa: F403
+from mqcore.conformance import exclusivity
 from mqcore.conformance.machine import EXAMPLES
 from tests.backends import Swift
 
@@ -18,6 +19,21 @@ from .proxied import ProxiedHarness, database_harness
 
 for left_out in ("TestLookalikes", "TestOrderBesideOthers", "TestPagesBesideOthers"):
     del globals()[left_out]
+
+
+KEPT = (
+    "test_claims_are_exclusive_beside_releases_and_renewals_as_claims_end",
+    "test_everything_at_once_keeps_every_promise",
+)
+
+
+class TestExclusivity(exclusivity.TestExclusivity):
+    """Two of ten."""
+
+
+for name in dir(TestExclusivity):
+    if name.startswith("test_") and name not in KEPT:
+        setattr(TestExclusivity, name, None)
 
 FEW = "3"
 """Each call of these examples is made by another handle than the one before: five requests."""
