@@ -17,6 +17,7 @@ from .backends import (
     Redis,
     RedisCluster,
     RedisSentinel,
+    Swift,
 )
 
 
@@ -65,6 +66,12 @@ def redis_cluster() -> Iterator[RedisCluster]:
 def redis_sentinel() -> Iterator[RedisSentinel]:
     with RedisSentinel() as watched:
         yield watched
+
+
+@pytest.fixture(scope="session")
+def swift() -> Iterator[Swift]:
+    with Swift(os.environ.get("MQCORE_TEST_SWIFT", "")) as server:
+        yield server
 
 
 @pytest.hookimpl(wrapper=True)

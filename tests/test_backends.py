@@ -29,19 +29,20 @@ from .backends import (
     RedisCluster,
     RedisSentinel,
     Server,
+    Swift,
 )
 from .backends.reaper import processes_in
 
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture(scope="module", params=[PostgreSQL, MariaDB, Redis, MongoDB])
+@pytest.fixture(scope="module", params=[PostgreSQL, MariaDB, Redis, MongoDB, Swift])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     with request.param(fsync=False) as started:
         yield started
 
 
-@pytest.fixture(scope="module", params=[PostgreSQL, MariaDB, Redis, MongoDB])
+@pytest.fixture(scope="module", params=[PostgreSQL, MariaDB, Redis, MongoDB, Swift])
 def secured(request: pytest.FixtureRequest) -> Iterator[Server]:
     """With TLS and a password."""
     more = {"password": True} if request.param in (Redis, MongoDB) else {}
@@ -54,6 +55,10 @@ def store(server: Server, uri: str, value: int) -> None:
         server.sql(f"CREATE TABLE kept AS SELECT {value} AS value", uri)
     elif isinstance(server, Redis):
         server.cli("set", "kept", str(value), database=int(uri.rpartition("/")[2]))
+    elif isinstance(server, Swift):
+        container = f"/{uri.rpartition('=')[2]}"
+        server.admin("PUT", container)
+        server.admin("PUT", f"{container}/kept", body=str(value).encode())
     elif isinstance(server, MongoDB):
         with server.client() as client:
             kept = client[urlsplit(uri).path[1:]]["kept"]
@@ -63,6 +68,8 @@ def store(server: Server, uri: str, value: int) -> None:
 def stored(server: Server, uri: str) -> str:
     if isinstance(server, PostgreSQL | MariaDB):
         return server.sql("SELECT value FROM kept", uri)
+    if isinstance(server, Swift):
+        return server.admin("GET", f"/{uri.rpartition('=')[2]}/kept")[1]["body"]
     if isinstance(server, MongoDB):
         with server.client() as client:
             return "".join(str(one["_id"]) for one in client[urlsplit(uri).path[1:]]["kept"].find())
@@ -78,6 +85,8 @@ def asks(server: Server, timeout: float) -> bytes:
             connection.sendall(bytes.fromhex("0000000804d2162f"))  # do you have TLS?
         elif isinstance(server, Redis):
             connection.sendall(b"PING\r\n")
+        elif isinstance(server, Swift):
+            connection.sendall(b"GET /info HTTP/1.0\r\n\r\n")
         elif isinstance(server, MongoDB):
             hello = bson.encode({"hello": 1, "$db": "admin"})
             connection.sendall(struct.pack("<5iB", 21 + len(hello), 1, 0, 2013, 0, 0) + hello)
@@ -155,6 +164,9 @@ def test_a_wrong_password_is_refused(secured: Server, monkeypatch: pytest.Monkey
     elif isinstance(secured, Redis):
         monkeypatch.setattr(secured, "secret", "wrong")
         assert "NOAUTH" in secured.cli("dbsize")
+    elif isinstance(secured, Swift):
+        monkeypatch.setattr(secured, "password", "wrong")
+        assert secured.token() == ""
 
 
 def test_a_cluster_has_a_node_for_every_key(redis_cluster: RedisCluster) -> None:
@@ -178,6 +190,13 @@ def test_a_set_has_another_primary_when_one_steps_down(mongo_set: MongoSet) -> N
     mongo_set.step_down()
     mongo_set.wait()
     assert mongo_set.primary is not first
+
+
+def test_three_replicas_are_three_copies() -> None:
+    with Swift(replicas=3) as server:
+        store(server, server.fresh_database(), 1)
+        assert len(server.container_databases()) == 3
+        assert len(list(server.folder.glob("devices/*/objects/**/*.data"))) == 3
 
 
 def test_a_given_server_is_used_and_left_alone(server: Server) -> None:
@@ -220,7 +239,7 @@ MISSING_HERE = (f"{__file__}", "-k", "each_database")
 def test_without_programs_tests_are_not_run() -> None:
     done = run_pytest(*MISSING_HERE)
     assert done.returncode == 0, done.stdout
-    assert "4 skipped" in done.stdout
+    assert "5 skipped" in done.stdout
     assert "passed" not in done.stdout
     for product in ("PostgreSQL (15", "MariaDB (10.6", "Redis (6.2", "MongoDB (4.4"):
         assert f"install {product} or newer)" in done.stdout
@@ -229,7 +248,7 @@ def test_without_programs_tests_are_not_run() -> None:
 def test_without_programs_tests_fail_where_all_must_run() -> None:
     done = run_pytest(*MISSING_HERE, CI="true")
     assert done.returncode == 1, done.stdout
-    assert "4 errors" in done.stdout
+    assert "5 errors" in done.stdout
     assert "install PostgreSQL (15 or newer)" in done.stdout
 
 

@@ -17,19 +17,19 @@ from mqcore.contract import (
 )
 from mqcore.loader import bare_opener
 
-from .backends import PostgreSQL, Redis
+from .backends import MongoDB, PostgreSQL, Redis
 
 QUEUE = QueueRef("project", "queue")
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgresql", "redis"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql", "redis", "mongodb"])
 def uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "memory":
         return f"memory://{new_id()}"
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/queues.db"
-    name = "postgresql" if request.param == "postgresql" else "redis_server"
-    server: PostgreSQL | Redis = request.getfixturevalue(name)
+    name = "redis_server" if request.param == "redis" else request.param
+    server: MongoDB | PostgreSQL | Redis = request.getfixturevalue(name)
     return server.fresh_database()
 
 

@@ -10,6 +10,7 @@ from .mongodb import MongoDB, MongoSet
 from .postgresql import PostgreSQL
 from .redis import Redis
 from .redis_sets import RedisCluster, RedisSentinel
+from .swift import Swift
 
 __all__ = [
     "MariaDB",
@@ -21,4 +22,5 @@ __all__ = [
     "RedisCluster",
     "RedisSentinel",
     "Server",
+    "Swift",
 ]

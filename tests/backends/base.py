@@ -106,6 +106,10 @@ class Server(abc.ABC):
     @abc.abstractmethod
     def command(self) -> list[str]: ...
 
+    def runs_as(self) -> dict[str, Any]:
+        """Arguments for subprocess."""
+        return account()
+
     @abc.abstractmethod
     def ready(self) -> bool:
         """Whether it takes connections now."""
@@ -122,7 +126,7 @@ class Server(abc.ABC):
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                **account(),
+                **self.runs_as(),
             )
         deadline = time.monotonic() + SECONDS_TO_START
         while not self.ready():

@@ -10,12 +10,15 @@ import redis
 from pymongo import MongoClient
 from sqlalchemy import NullPool, Pool, create_engine, event
 
+from ..backends import Swift
+
 __all__ = [
     "MariaDBMeter",
     "MongoMeter",
     "PostgreSQLMeter",
     "RedisMeter",
     "SQLiteMeter",
+    "SwiftMeter",
     "python_calls",
 ]
 
@@ -202,3 +205,21 @@ class PostgreSQLMeter(DatabaseMeter):
         """By itself, a connection tells others what it did about once in a second only."""
         if connection is not None and hasattr(connection, "pgconn"):
             connection.execute("SELECT pg_stat_force_next_flush()")
+
+
+class SwiftMeter:
+    """Counts the requests to Swift, and the KiB that go to and fro.
+
+    The driver keeps in memory what is in a queue; so what it does there counts as well, a unit
+    for a thousand calls of functions, which are about those that a request takes.
+    """
+
+    def __init__(self, server: Swift) -> None:
+        self._server = server
+
+    def work(self, call: Callable[[], object]) -> int:
+        """Make the call; return what it took."""
+        requests, size = self._server.work()
+        calls = python_calls(call)
+        later_requests, later_size = self._server.work()
+        return later_requests - requests + (later_size - size) // 1024 + calls // 1000

@@ -46,13 +46,16 @@ class ProxiedHarness(DriverHarness):
 
 
 @contextmanager
-def database_harness(open_driver: OpenDriver, uri: str, meter: Meter) -> Iterator[ProxiedHarness]:
+def database_harness(
+    open_driver: OpenDriver, uri: str, meter: Meter | None
+) -> Iterator[ProxiedHarness]:
     """One behind core's gate, as in a server, on a database that nobody else has."""
     direct = urlsplit(uri)
     assert direct.port
     with Proxy("127.0.0.1", direct.port) as proxy:
         there = direct.netloc.replace(f":{direct.port}", f":{proxy.port}")
-        behind = direct._replace(netloc=there, query="pool_size=8").geturl()
+        query = f"{direct.query}&pool_size=8".lstrip("&")
+        behind = direct._replace(netloc=there, query=query).geturl()
         harness = ProxiedHarness(open_driver, behind, proxy, meter=meter)
         harness.gate = CheckedDriver
         yield harness

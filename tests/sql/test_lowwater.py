@@ -38,6 +38,7 @@ def driver(uri: str, clock: Clock) -> Iterator[SqlDriver]:
 def seldom(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is searched from the begin but by who found nothing else."""
     monkeypatch.setattr(lowwater, "WHOLE_EVERY", getattr(request, "param", 3600))
+    monkeypatch.setattr(lowwater, "SHARE", 0)  # however busy the machine is
 
 
 def post(driver: SqlDriver, n: int, *, delay: int = 0) -> list[str]:

@@ -44,6 +44,8 @@ class Call:
     results: list[Claim | MQError | None]
     open: list[int]
     moved: int = 0
+    lost: bool = False
+    """Whether others were faster at the last attempt."""
 
     def finish(self, place: int, result: Claim | MQError | None) -> None:
         self.results[place] = result
@@ -89,27 +91,32 @@ class Claims(ClaimController):
         while call.open and attempt < ATTEMPTS and call.moved < MOST_MOVED:
             requests = [call.requests[place] for place in call.open]
             wanted = sum(request.limit for request in requests) + call.moved
-            found = self._taker.find(
+            with self._taker.find(
                 call.queue,
                 wanted,
                 attempt=attempt,
                 claim_ids=[request.id for request in requests],
                 counts=any(request.dead_letter for request in requests),
-            )
-            if found is None:
-                return
-            if self._serve_known(call, found):
-                continue
-            shares = _shares(call, found.messages)
-            if any(self._move(call, found, share) for share in shares):
-                continue
-            if not shares:
-                return
-            attempt += not self._take(call, found, shares)
+            ) as found:
+                if found is None or not self._go_on(call, found):
+                    return
+                attempt += call.lost
         if attempt == ATTEMPTS:
             raise Unavailable(
                 f"{call.queue} at {self._store.place} is too busy: others took all messages first"
             ) from TimeoutError(f"{ATTEMPTS} attempts")
+
+    def _go_on(self, call: Call, found: Found) -> bool:
+        """Serve requests with what was found; whether there may be more to do."""
+        call.lost = False
+        if self._serve_known(call, found):
+            return True
+        shares = _shares(call, found.messages)
+        if any(self._move(call, found, share) for share in shares):
+            return True
+        if shares:
+            call.lost = not self._take(call, found, shares)
+        return bool(shares)
 
     def _serve_known(self, call: Call, found: Found) -> bool:
         """Answer requests whose claims there are already; whether there were any."""

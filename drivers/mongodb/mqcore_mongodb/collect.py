@@ -41,7 +41,10 @@ def _by_q(found: Iterable[Document]) -> Iterator[tuple[int, list[Document]]]:
 def _end_claims(store: Store, leases: Leases, _: Runs, at: Moment, room: int) -> tuple[int, bool]:
     over = {"over": {"$lte": at.second}}
     found = list(
-        store.fast["claims"].find(over, {"q": 1, "lease": 1, "seqs": 1}).hint(ENDED).limit(room)
+        store.fast["claims"]
+        .find(over, {"q": 1, "lease": 1, "seqs": 1, "open": 1})
+        .hint(ENDED)
+        .limit(room)
     )
     gone = sum(leases.end(q, claims, at) for q, claims in _by_q(found))
     return gone, len(found) == room and gone > 0
@@ -78,12 +81,14 @@ def _empty_graves(store: Store, _: Leases, runs: Runs, at: Moment, room: int) ->
     if grave is None:
         return 0, False
     q = grave["_id"]
-    found = list(store.fast["messages"].find({"q": q}, {"seq": 1}).hint(BY_SEQ).limit(room))
-    seqs = [each["seq"] for each in found]
-    store.fast["messages"].delete_many({"q": q, "seq": {"$in": seqs}}, hint=BY_SEQ)
-    claims = [each["_id"] for each in store.fast["claims"].find({"q": q}, {"_id": 1}).limit(room)]
-    store.fast["claims"].delete_many({"_id": {"$in": claims}, "q": q})
-    more_runs = runs.forget(q, room)
-    if len(seqs) < room and len(claims) < room and not more_runs:
+    gone = {name: _remove_some(store, name, q, room) for name in ("messages", "claims", "runs")}
+    if max(gone.values()) < room:
         store.fast["graves"].delete_one({"_id": q})
-    return len(seqs) + len(claims), True
+    return gone["messages"] + gone["claims"], True
+
+
+def _remove_some(store: Store, name: str, q: int, room: int) -> int:
+    found = [each["_id"] for each in store.fast[name].find({"q": q}, {"_id": 1}).limit(room)]
+    if found:
+        store.fast[name].delete_many({"_id": {"$in": found}, "q": q})
+    return len(found)

@@ -80,9 +80,17 @@ def translated(place: str, *, opening: bool = False) -> Iterator[None]:
         raise _translate(error, place, opening=opening) from error
 
 
+_TOO_LATE = (
+    errors.NetworkTimeout,
+    errors.ServerSelectionTimeoutError,
+    errors.WaitQueueTimeoutError,
+)
+"""Those that come after a wait, which a repetition would double."""
+
+
 def is_lost(error: Exception) -> bool:
     """Whether the connection broke or the primary changed, so that a repetition may do."""
-    if isinstance(error, errors.ServerSelectionTimeoutError | errors.WaitQueueTimeoutError):
+    if isinstance(error, _TOO_LATE):
         return False
     return isinstance(error, errors.ConnectionFailure) or (
         isinstance(error, errors.PyMongoError) and error.has_error_label("RetryableWriteError")

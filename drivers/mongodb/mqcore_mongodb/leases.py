@@ -5,6 +5,7 @@ and a release are one write to one document. Before what a claim held comes back
 ended for good, so that nobody whose clock is behind can renew it.
 """
 
+import time
 from collections.abc import Collection, Sequence
 
 from .schema import BY_SEQ, CLAIMED, DELAYED, FREE, UNDELAYED
@@ -12,6 +13,10 @@ from .store import Document, Moment, Part, Store, View
 
 __all__ = ["Leases", "claim_key"]
 
+PATIENCE = 0.5
+"""Seconds that a claim may take to be made when it is over already."""
+PAUSE = 0.002
+"""Seconds between two looks at it."""
 MOST_ENDED = 50
 """The most claims that one call ends."""
 MOST_UNDELAYED = 1000
@@ -30,7 +35,7 @@ def ended_claims(q: int, at: Moment) -> Part:
         [
             {"$match": {"q": q, "over": {"$lte": at.second}}},
             {"$limit": MOST_ENDED},
-            {"$project": {"seqs": 1, "lease": 1, "q": 1}},
+            {"$project": {"seqs": 1, "lease": 1, "open": 1}},
         ],
     )
 
@@ -67,6 +72,8 @@ class Leases:
         keys = [each["_id"] for each in claims]
         these = {"_id": {"$in": keys}, "q": q, "lease": {"$in": leases}}
         ends = self._store.fast["claims"]
+        if any(each.get("open") for each in claims):
+            self._wait_for_makers(these)
         ends.update_many({**these, "over": {"$gt": 0, "$lte": at.second}}, {"$set": {"over": 0}})
         dead = list(ends.find({**these, "over": 0}, {"seqs": 1, "lease": 1}, hint="_id_"))
         self.free(q, dead)
@@ -74,6 +81,18 @@ class Leases:
             {"_id": {"$in": [each["_id"] for each in dead]}, "q": q, "over": 0}
         )
         return gone.deleted_count
+
+    def _wait_for_makers(self, these: Document) -> None:
+        """Let those who are just making these claims finish, unless they are dead.
+
+        Else they would not see what they took, and take more for the same request.
+        """
+        deadline = time.monotonic() + PATIENCE
+        made = {**these, "open": True}
+        while self._store.fast["claims"].find_one(made, {"_id": 1}, hint="_id_"):
+            if time.monotonic() > deadline:
+                return
+            time.sleep(PAUSE)
 
     def free(self, q: int, claims: Sequence[Document]) -> None:
         """Let go of all messages of claims that are ended for good."""

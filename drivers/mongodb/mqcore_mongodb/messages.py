@@ -100,6 +100,7 @@ class Messages(MessageController):
             self._posts.give_up(view, listed)
             return False
         self._store.count(view.q, messages=len(messages))
+        self._posts.settle_slow(view, at)
         return True
 
     def _known(self, queue: QueueRef, ids: Sequence[str]) -> list[str]:
@@ -292,8 +293,8 @@ class Messages(MessageController):
         return done.deleted_count == len({each["seq"] for each, _ in doomed})
 
     def pop(self, queue: QueueRef, limit: int) -> tuple[Message, ...]:
-        with self._store.calling():
-            return tuple(map(to_message, self._taker.pop(queue, limit)))
+        taken = self._store.call(lambda: self._taker.pop(queue, limit), repeat=False)
+        return tuple(map(to_message, taken))
 
     def purge(self, queue: QueueRef) -> None:
         self._store.call(lambda: purge(self._store, queue))

@@ -106,12 +106,17 @@ class Posts:
 
         Returns whether something may be seen now that was not.
         """
-        changed = False
-        for listed in view.posts:
-            if self.is_whole(view.q, listed) or listed["at"] + SLOW <= at.second:
-                self.settle(view, listed, at)
-                changed = True
-        return changed
+        whole = [listed for listed in view.posts if self.is_whole(view.q, listed)]
+        for listed in whole:
+            self.settle(view, listed, at)
+        return self.settle_slow(view, at) or bool(whole)
+
+    def settle_slow(self, view: View, at: Moment) -> bool:
+        """Settle posts that began long ago; whether there were any."""
+        slow = [listed for listed in view.posts if listed["at"] + SLOW <= at.second]
+        for listed in slow:
+            self.settle(view, listed, at)
+        return bool(slow)
 
     def is_whole(self, q: int, listed: Document) -> bool:
         """Whether all its messages are there."""

@@ -61,7 +61,10 @@ class Queues(QueueController):
             u, _, version = if_version.partition(".")
             wanted |= {"u": _number(u), "version": _number(version)}
         change = {"$set": {"metadata": to_json(metadata)}, "$inc": {"version": 1}}
-        done = self._store.call(lambda: self._store.safe["queues"].update_one(wanted, change))
+        done = self._store.call(
+            lambda: self._store.safe["queues"].update_one(wanted, change),
+            repeat=if_version is None,
+        )
         if done.matched_count == 0:
             if if_version is not None and self.exists(queue):
                 raise MetadataConflict(queue)

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError
 
+from .errors import duplicates
 from .schema import GONE
 from .store import Document, Store
 
@@ -51,7 +53,13 @@ class Runs:
             )
             for key, last in new.items()
         ]
-        self._store.safe["runs"].bulk_write(writes, ordered=False)
+        while writes:
+            try:
+                self._store.safe["runs"].bulk_write(writes, ordered=False)
+                break
+            except BulkWriteError as error:
+                # Somebody else made these at the same moment; now they can be changed.
+                writes = [writes[place] for place in duplicates(error)]
         if len(self._written) > KNOWN:
             self._written.clear()
         self._written.update(new)
@@ -100,14 +108,6 @@ class Runs:
                     break
                 over = {"_id": f"{q}/{level}/{place}", "q": q, "last": {"$lte": second}}
                 runs.delete_one(over)
-
-    def forget(self, q: int, limit: int) -> bool:
-        """Remove up to `limit` runs of a queue that is no more; whether more may be left."""
-        found = list(self._store.fast["runs"].find({"q": q}, {"_id": 1}).limit(limit))
-        if found:
-            ids = [each["_id"] for each in found]
-            self._store.fast["runs"].delete_many({"_id": {"$in": ids}, "q": q})
-        return len(found) == limit
 
 
 def _edges(seq: int, backwards: bool) -> Iterator[Mapping[str, Any]]:

@@ -145,8 +145,7 @@ class Store:
         return Moment(self._clock())
 
     @contextmanager
-    def calling(self) -> Iterator[None]:
-        """Around all that a call does."""
+    def _calling(self) -> Iterator[None]:
         with self._idle:
             if self._closed:
                 raise Closed("this driver is closed; open another one")
@@ -160,13 +159,13 @@ class Store:
                 if self._closed:
                     self._idle.notify_all()
 
-    def call(self, work: Callable[[], T]) -> T:
-        """Do it, once more when the connection breaks or the primary changes."""
-        with self.calling():
+    def call(self, work: Callable[[], T], *, repeat: bool = True) -> T:
+        """Do it; `repeat`: once more when the connection breaks or the primary changes."""
+        with self._calling():
             try:
                 return work()
             except Exception as error:
-                if not is_lost(error):
+                if not (repeat and is_lost(error)):
                     raise
             return work()
 
@@ -243,9 +242,7 @@ class Store:
             self.unheard["counts"].update_one({"_id": q}, {"$inc": more})
 
     def ping(self) -> None:
-        with self.calling():
-            self._client.admin.command("ping")
-            self.fast["numbers"].find_one({"_id": "layout"})
+        self.call(lambda: self.fast["numbers"].find_one({"_id": "layout"}))
 
     def close(self) -> None:
         with self._idle:

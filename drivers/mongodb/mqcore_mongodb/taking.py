@@ -1,6 +1,8 @@
 """Finding messages that can be claimed, oldest first, and taking them from under others."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from secrets import randbelow
@@ -9,10 +11,11 @@ from bson import ObjectId
 
 from mqcore.contract import QueueRef, Unavailable
 
-from .leases import Leases, claim_key, ended_claims
+from .leases import PATIENCE, PAUSE, Leases, claim_key, ended_claims
 from .posts import Posts
 from .schema import BY_SEQ, BY_STATE, FREE, GONE
 from .store import Document, Moment, Part, Store, View
+from .turns import turns
 from .values import MESSAGE
 from .walk import Walker
 
@@ -43,6 +46,7 @@ class Taker:
         self._leases = leases
         self._posts = posts
 
+    @contextmanager
     def find(
         self,
         queue: QueueRef,
@@ -51,20 +55,45 @@ class Taker:
         attempt: int = 0,
         claim_ids: Sequence[str] = (),
         counts: bool = False,
-    ) -> Found | None:
-        """Up to `wanted` claimable messages; none only if there are none. None without a queue.
+    ) -> Iterator[Found | None]:
+        """Find claimable messages, which other threads of this process leave alone meanwhile."""
+        turn = turns((self._store.place, queue))
+        seqs: list[int] = []
+        with turn.turn():
+            found = self._find(queue, wanted, turn.taken, attempt, claim_ids, counts=counts)
+            if found is not None:
+                seqs = [each["seq"] for each in found.messages]
+            turn.taken.update(seqs)
+        try:
+            yield found
+        finally:
+            turn.end(seqs)
 
-        Lets come back what should, first. After an attempt at which others were faster, it looks
-        somewhere behind the first ones, so that callers do not follow each other.
+    def _find(
+        self,
+        queue: QueueRef,
+        wanted: int,
+        taken: Collection[int],
+        attempt: int,
+        claim_ids: Sequence[str],
+        *,
+        counts: bool,
+    ) -> Found | None:
+        """Up to `wanted` that are not `taken`; none only if there are none. None without a queue.
+
+        Lets come back what should, first. After an attempt at which others were faster, these may
+        be some behind the first ones, so that callers do not follow each other.
         `counts`: with the count of each.
         """
         wanted = min(wanted, MOST)
-        size = min(wanted * min(2**attempt, WIDEST), MOST) if attempt else wanted
         fields = {"_id": 0, "seq": 1, "ends": 1, **({"count": 1} if counts else {})}
+        deadline = time.monotonic() + PATIENCE
         while True:
             at = self._store.moment()
+            avoided = frozenset(taken)
+            size = min(wanted * min(2**attempt, WIDEST), MOST) + len(avoided)
 
-            def parts(q: int, at: Moment = at) -> list[Part]:
+            def parts(q: int, at: Moment = at, size: int = size) -> list[Part]:
                 known = {"_id": {"$in": [claim_key(q, each) for each in claim_ids]}, "q": q}
                 return [
                     Part(
@@ -87,16 +116,18 @@ class Taker:
             back = self._leases.end(view.q, ended, at) if ended else 0
             if back or self._leases.undelay(view, at):
                 continue
-            messages = [
-                each for each in free if each["ends"] > at.second and view.shows(each["seq"])
-            ]
-            if len(messages) < min(wanted, len(free)):
+            live = [each for each in free if each["ends"] > at.second and view.shows(each["seq"])]
+            if len(live) < len(free):
                 walk = self._walker.walk(view, at, [FREE], size=size, fields=fields)
-                messages = list(islice(walk, size))
-            if not messages and (self._posts.finish_whole(view, at) or self._any_free(view, at)):
+                live = list(islice(walk, size))
+            messages = [each for each in live if each["seq"] not in avoided]
+            if live and not messages and time.monotonic() < deadline:
+                time.sleep(PAUSE)  # they are about to be taken, or there are more behind them
                 continue
-            start = randbelow(max(len(messages) - wanted, 0) + 1) if attempt else 0
-            chosen = messages[start : start + wanted]
+            if not live and (self._posts.finish_whole(view, at) or self._any_free(view, at)):
+                continue
+            start = wanted * randbelow(max(len(messages) // wanted, 1)) if attempt else 0
+            chosen = (messages or live)[start : start + wanted]
             return Found(view, at, chosen, known[0] if known else ())
 
     def _any_free(self, view: View, at: Moment) -> bool:
@@ -107,14 +138,13 @@ class Taker:
         """Take them out of the queue for good."""
         messages = self._store.safe["messages"]
         for attempt in range(ATTEMPTS):
-            found = self.find(queue, limit, attempt=attempt)
-            if found is None or not found.messages:
-                return []
-            q, lease = found.view.q, ObjectId()
-            seqs = [each["seq"] for each in found.messages]
-            these = {"q": q, "seq": {"$in": seqs}}
-            change = {"$set": {"state": GONE, "lease": lease, "ends": 0}}
-            messages.update_many({**these, "state": FREE}, change, hint=BY_SEQ)
+            with self.find(queue, limit, attempt=attempt) as found:
+                if found is None or not found.messages:
+                    return []
+                q, lease = found.view.q, ObjectId()
+                these = {"q": q, "seq": {"$in": [each["seq"] for each in found.messages]}}
+                change = {"$set": {"state": GONE, "lease": lease, "ends": 0}}
+                messages.update_many({**these, "state": FREE}, change, hint=BY_SEQ)
             taken = list(messages.find({**these, "lease": lease}, MESSAGE).hint(BY_SEQ).sort("seq"))
             if taken:
                 self._store.unheard["messages"].delete_many({**these, "lease": lease})

@@ -226,7 +226,7 @@ class _Listing:
         if self.include_claimed and self.include_delayed:
             begins = {None: 0}  # all states are one walk; some of them are one each, merged
         else:
-            head = session.low.head(session.db, queue_id, session.second, whole=True)
+            head = session.low.head(session.db, queue_id, session.second, whole=False)
             if head.due is not None and not anyway:
                 return None
             begins = {FREE: head.free, RETURNED: head.returned}

@@ -1,0 +1,1 @@
+"""mqcore on OpenStack Swift. See docs/swift.md."""
