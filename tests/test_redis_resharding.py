@@ -65,8 +65,16 @@ class Load:
 
 
 def test_slots_move_in_the_middle_of_load(redis_cluster: RedisCluster) -> None:
+    move_under_load(redis_cluster, redis_cluster.fresh_database())
+
+
+def test_slots_move_while_replicas_are_waited_for() -> None:
+    with RedisCluster(fsync=False, replicas=1) as cluster:
+        move_under_load(cluster, f"{cluster.uri}?wait_replicas=1")
+
+
+def move_under_load(cluster: RedisCluster, uri: str) -> None:
     queues = queues_in_moved_slots(6)
-    uri = redis_cluster.fresh_database()
     driver = open_driver(uri, clock=time.time)
     for queue in queues:
         driver.queues.create(queue, {})
@@ -75,7 +83,7 @@ def test_slots_move_in_the_middle_of_load(redis_cluster: RedisCluster) -> None:
     for thread in threads:
         thread.start()
     try:
-        source, target = redis_cluster.nodes[:2]
+        source, target = cluster.nodes[:2]
         source.run(
             *("redis-cli", "--cluster", "reshard", f"127.0.0.1:{source.port}"),
             *("--cluster-from", source.cli("cluster", "myid")),
