@@ -3,6 +3,7 @@
 A store that is not there is no difference: see `tests/conftest.py`.
 """
 
+import os
 import tomllib
 from collections.abc import Generator
 from pathlib import Path
@@ -17,13 +18,17 @@ EXPECTED: dict[str, dict[str, str]] = tomllib.loads(
     Path(__file__).with_name("expected_skips.toml").read_text()
 )
 
+LONG = "MQCORE_TEST_LONG"
+"""Set to have those run, too, that the ledger leaves out for the time that they take."""
+
 
 def expected_skip(item: pytest.Item) -> str:
     """Why the ledger expects that the test is not run; empty when it expects that it is."""
     test, _, parameters = item.nodeid.partition("::")[2].partition("[")
     listed = EXPECTED.get(item.path.stem, {})
     harness = parameters.rstrip("]").partition("-")[0]
-    return listed.get(test) or listed.get(f"{test}[{harness}]", "")
+    reason = listed.get(test) or listed.get(f"{test}[{harness}]", "")
+    return "" if LONG in reason and os.environ.get(LONG) else reason
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,6 +1,6 @@
 """The suite on Swift, behind core's gate as in a server. What fails is the network between.
 
-What makes thousands of requests is left to test_swift_replicas.py, which may take longer.
+What makes thousands of requests is run with MQCORE_TEST_LONG=1 only, as the ledger says.
 """
 
 import os
@@ -10,38 +10,31 @@ import pytest
 from mqcore_swift.driver import open_driver
 
 from mqcore.conformance import *  # noqa: F403
-from mqcore.conformance import exclusivity
+from mqcore.conformance.ledger import not_run
 from mqcore.conformance.machine import EXAMPLES
 from tests.backends import Swift
 
 from .meters import SwiftMeter
 from .proxied import ProxiedHarness, database_harness
 
-for left_out in ("TestLookalikes", "TestOrderBesideOthers", "TestPagesBesideOthers"):
-    del globals()[left_out]
-
-
+LONG = "takes minutes there: MQCORE_TEST_LONG=1 runs it"
+SLOW = ("TestExclusivity", "TestLookalikes", "TestOrderBesideOthers", "TestPagesBesideOthers")
 KEPT = (
     "test_claims_are_exclusive_beside_releases_and_renewals_as_claims_end",
     "test_everything_at_once_keeps_every_promise",
 )
-
-
-class TestExclusivity(exclusivity.TestExclusivity):
-    """Two of ten."""
-
-
-for name in dir(TestExclusivity):
-    if name.startswith("test_") and name not in KEPT:
-        setattr(TestExclusivity, name, None)
-
 FEW = "3"
 """Each call of these examples is made by another handle than the one before: five requests."""
 
+if os.environ.get("MQCORE_TEST_LONG"):
+    pytestmark = pytest.mark.timeout(1800)
+else:
 
-@pytest.fixture(autouse=True)
-def few_examples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(EXAMPLES, os.environ.get(EXAMPLES, FEW))
+    @pytest.fixture(autouse=True)
+    def _shorten(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+        if request.cls.__name__ in SLOW and request.function.__name__ not in KEPT:
+            not_run(LONG)
+        monkeypatch.setenv(EXAMPLES, os.environ.get(EXAMPLES, FEW))
 
 
 @pytest.fixture(scope="class")
