@@ -13,7 +13,7 @@ from urllib.parse import quote
 from mqcore.contract import Unavailable
 
 from .address import Address
-from .connect import Connections
+from .connect import Connections, disconnect
 from .errors import is_answer, is_missing, is_passing, translate
 
 __all__ = ["Requests"]
@@ -124,7 +124,7 @@ class Requests:
         self._pool.shutdown()
         while True:
             try:
-                self._idle.get_nowait().close()
+                disconnect(self._idle.get_nowait())
             except Empty:
                 return
 
@@ -159,7 +159,7 @@ class Requests:
                 if is_answer(error):
                     self._idle.put(connection)
                 else:
-                    connection.close()
+                    disconnect(connection)
                 if is_missing(error) and if_missing is not Ellipsis:
                     return if_missing
                 if pause is None or not is_passing(error):
