@@ -73,7 +73,7 @@ def _settings(server: Any, address: Address) -> Settings:
             f"the Redis server {address.place} has version {info['redis_version']};"
             " mqcore needs 6.2 or newer"
         )
-    if info.get("redis_mode") == "cluster" and address.kind != "cluster":
+    if info["cluster_enabled"] and address.kind != "cluster":
         raise Misconfigured(f"{address.place} is a node of a cluster; use redis+cluster://")
     if info["role"] != "master":
         raise Misconfigured(
