@@ -1,5 +1,6 @@
 """A harness whose store is behind proxies, which break and lose what they are told to."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -21,6 +22,9 @@ class Meter(Protocol):
 class ProxiedHarness(DriverHarness):
     """Opens the URI, which leads to the proxies: one for each server of the store."""
 
+    quiet = 0.0
+    """Seconds until the hints of earlier calls are over: the reply to be lost is that of a call."""
+
     def __init__(
         self, open_driver: OpenDriver, uri: str, *proxies: Proxy, meter: Meter | None = None
     ) -> None:
@@ -32,6 +36,7 @@ class ProxiedHarness(DriverHarness):
         return self.meter.work(call) if self.meter else super().work(call)
 
     def lose_reply(self, skip: int = 0) -> Callable[[], bool]:
+        time.sleep(self.quiet)
         for proxy in self.proxies:
             proxy.lose_reply(skip)
         return lambda: not all(proxy.pending for proxy in self.proxies)

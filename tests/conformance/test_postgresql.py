@@ -7,6 +7,7 @@ import pytest
 from mqcore_sql.postgresql import open_driver
 
 from mqcore.conformance import *  # noqa: F403
+from mqcore.contract.watchers import PACE
 from tests.backends import PostgreSQL
 
 from .meters import PostgreSQLMeter
@@ -20,4 +21,5 @@ def harness(postgresql: PostgreSQL) -> Iterator[ProxiedHarness]:
         closing(PostgreSQLMeter(uri)) as meter,
         database_harness(open_driver, uri, meter) as harness,
     ):
+        harness.quiet = 2 * PACE
         yield harness

@@ -10,6 +10,7 @@ from mqcore_redis.driver import open_driver
 from mqcore.checked import CheckedDriver
 from mqcore.conformance import *  # noqa: F403
 from mqcore.conformance.proxy import Proxy
+from mqcore.contract.watchers import PACE
 
 from ..backends import Redis
 from .meters import RedisMeter
@@ -26,5 +27,6 @@ def harness(request: pytest.FixtureRequest) -> Iterator[ProxiedHarness]:
     ):
         uri = urlsplit(server.uri)._replace(netloc=f"127.0.0.1:{proxy.port}").geturl()
         harness = ProxiedHarness(open_driver, uri, proxy, meter=meter)
+        harness.quiet = 2 * PACE
         harness.gate = None if request.param == "bare" else CheckedDriver
         yield harness

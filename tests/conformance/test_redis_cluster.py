@@ -10,6 +10,7 @@ from mqcore_redis.driver import open_driver
 from mqcore.checked import CheckedDriver
 from mqcore.conformance import *  # noqa: F403
 from mqcore.conformance.proxy import Proxy
+from mqcore.contract.watchers import PACE
 
 from ..backends import Redis, RedisCluster
 from .meters import RedisMeter
@@ -41,5 +42,6 @@ def harness() -> Iterator[ProxiedHarness]:
         meter = stack.enter_context(closing(RedisMeter(*(node.uri for node in nodes))))
         uri = f"redis+cluster://127.0.0.1:{proxies[0].port}"
         harness = ProxiedHarness(open_driver, uri, *proxies, meter=meter)
+        harness.quiet = 2 * PACE
         harness.gate = CheckedDriver
         yield harness
