@@ -13,6 +13,9 @@ BIN := $(VENV)/bin
 DECLARED := setup.cfg pyproject.toml README.md LICENSE
 SOURCES := $(shell find mqcore drivers -type f ! -name '*.pyc' ! -path '*/.*')
 
+# One more than there are processors: tests wait for disks and servers, too.
+TESTERS := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 1)))
+
 .PHONY: run test bench servers clean
 .DELETE_ON_ERROR:
 
@@ -23,7 +26,7 @@ test: $(VENV)/.test servers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy mqcore drivers/*/mqcore_* examples/mqcore-lmdb/mqcore_lmdb tests bench/*.py
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(TESTERS) --maxprocesses 4 --dist loadfile $(ARGS)
 
 bench: $(VENV)/.test servers
 	@$(BIN)/python bench/bundled.py $(ARGS)
