@@ -21,12 +21,21 @@ from bson import ObjectId
 from mqcore_mongodb.driver import open_driver
 from mqcore_mongodb.leases import claim_key, ended_claims
 from mqcore_mongodb.schema import BY_ID, BY_SEQ, BY_STATE, CLAIMED, FREE
-from mqcore_mongodb.store import FAST, SAFE, UNHEARD, VIEW, Moment, joined, key_of
+from mqcore_mongodb.store import FAST, SAFE, UNHEARD, VIEW, joined, key_of
 from mqcore_mongodb.values import MESSAGE, to_document
 from pymongo import DeleteMany, MongoClient, UpdateMany
 from pymongo.database import Database
 
-from mqcore.contract import Claim, ClaimRequest, Driver, Handle, NewMessage, QueueRef, new_id
+from mqcore.contract import (
+    Claim,
+    ClaimRequest,
+    Driver,
+    Handle,
+    Moment,
+    NewMessage,
+    QueueRef,
+    new_id,
+)
 
 QUEUE = QueueRef("mqcore-bench", "raw")
 BODY = b"x" * 1024

@@ -2,12 +2,13 @@
 
 A driver author reads this package and nothing else of mqcore: `controllers` says what each
 operation promises, `values` what crosses the line, `errors` what may be raised, `capabilities`
-what a store may declare on top, `driver` how the pieces are opened and closed, and `waking` has
-what hints are made with. The reference driver, `mqcore/memory.py`, is the shortest code that keeps
-every promise.
+what a store may declare on top, `driver` how the pieces are opened and closed. `calls` and `waking`
+have parts that a driver may be made of. The reference driver, `mqcore/memory.py`, is the shortest
+code that keeps every promise.
 """
 
-from . import capabilities, controllers, driver, errors, ids, uri, values, waking, watchers
+from . import calls, capabilities, controllers, driver, errors, ids, uri, values, waking, watchers
+from .calls import *
 from .capabilities import *
 from .controllers import *
 from .driver import *
@@ -19,6 +20,7 @@ from .waking import *
 from .watchers import *
 
 __all__ = []
+__all__ += calls.__all__
 __all__ += capabilities.__all__
 __all__ += controllers.__all__
 __all__ += driver.__all__

@@ -7,8 +7,10 @@ nothing has changed meanwhile; so counts settle once nothing changes.
 from collections.abc import Mapping
 from typing import Any
 
+from mqcore.contract import Moment
+
 from .schema import BY_STATE, CLAIMED, SHOWN
-from .store import Document, Moment, Store
+from .store import Document, Store
 
 __all__ = ["audit"]
 

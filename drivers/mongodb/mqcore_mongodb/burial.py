@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pymongo import DeleteOne, UpdateOne
 from pymongo.errors import BulkWriteError
 
-from mqcore.contract import DeadLetter, QueueRef
+from mqcore.contract import DeadLetter, Moment, QueueRef
 
 from .errors import duplicates
 from .posts import Posts
 from .runs import Runs
 from .schema import FREE, GONE
-from .store import Document, Moment, Store, View
+from .store import Document, Store, View
 
 __all__ = ["Burial"]
 

@@ -14,6 +14,7 @@ from mqcore.contract import (
     ClaimNotFound,
     ClaimRequest,
     DeadLetter,
+    Moment,
     MQError,
     QueueNotFound,
     QueueRef,
@@ -25,7 +26,7 @@ from .errors import duplicates
 from .leases import Leases, claim_key
 from .runs import Runs
 from .schema import BY_SEQ, CLAIMED, FREE
-from .store import Document, Moment, Store, joined
+from .store import Document, Store, joined
 from .taking import ATTEMPTS, Found, Taker
 from .values import MESSAGE, to_message
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 
+from mqcore.contract import Moment
+
 from .audit import audit
 from .leases import Leases
 from .runs import Runs
 from .schema import BY_SEQ, ENDED, GONE
-from .store import Document, Moment, Store
+from .store import Document, Store
 
 __all__ = ["collect"]
 

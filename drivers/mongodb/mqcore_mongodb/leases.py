@@ -8,8 +8,10 @@ ended for good, so that nobody whose clock is behind can renew it.
 import time
 from collections.abc import Collection, Sequence
 
+from mqcore.contract import Moment
+
 from .schema import BY_SEQ, CLAIMED, DELAYED, FREE, UNDELAYED
-from .store import Document, Moment, Part, Store, View
+from .store import Document, Part, Store, View
 
 __all__ = ["Leases", "claim_key"]
 

@@ -15,6 +15,7 @@ from mqcore.contract import (
     MessageClaimed,
     MessageController,
     MessageNotClaimedBy,
+    Moment,
     MQError,
     NewMessage,
     Page,
@@ -30,7 +31,7 @@ from .posts import PATIENCE, Posts
 from .queues import purge
 from .runs import Runs, ends_of
 from .schema import BY_ID, BY_SEQ, CLAIMED, DELAYED, FREE, GONE, LATE, SHOWN
-from .store import Document, Moment, Part, Store, View
+from .store import Document, Part, Store, View
 from .taking import Taker
 from .values import MESSAGE, to_document, to_message
 from .walk import Walker

@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from bson import ObjectId
 from pymongo.errors import BulkWriteError
 
-from mqcore.contract import QueueNotFound, QueueRef
+from mqcore.contract import Moment, QueueNotFound, QueueRef
 
 from .errors import duplicates
 from .schema import BY_SEQ, GONE
-from .store import VIEW, Document, Moment, Store, View, key_of
+from .store import VIEW, Document, Store, View, key_of
 
 __all__ = ["Posts"]
 

@@ -1,9 +1,6 @@
 """One handle's way to one store: its client, its collections, and what every call does first."""
 
-import math
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,7 +8,7 @@ from pymongo import MongoClient, ReturnDocument, WriteConcern
 from pymongo.collection import Collection
 from pymongo.read_concern import ReadConcern
 
-from mqcore.contract import Clock, Closed, QueueRef
+from mqcore.contract import Calls, Clock, Moment, QueueRef
 
 from . import server
 from .address import Address
@@ -23,7 +20,6 @@ __all__ = [
     "Document",
     "Documents",
     "Look",
-    "Moment",
     "Part",
     "Pipeline",
     "Store",
@@ -47,20 +43,6 @@ UNHEARD = WriteConcern(w=0)
 
 SETTLED = ReadConcern("majority")
 """Shows only what no failover takes back."""
-
-
-class Moment:
-    """The time of a call. Ends are whole seconds, so comparing them with `second` is exact."""
-
-    __slots__ = ("now", "second")
-
-    def __init__(self, now: float) -> None:
-        self.now = now
-        self.second = math.floor(now)
-
-    def end(self, seconds: int) -> int:
-        """The end of something that begins now, rounded up."""
-        return math.ceil(self.now + seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +99,7 @@ class Store:
     def __init__(self, address: Address, clock: Clock) -> None:
         self.place = address.place
         self._clock = clock
-        self._closed = False
-        self._calls = 0
-        self._idle = threading.Condition()
+        self._calls = Calls()
         self._known: dict[QueueRef, int] = {}
         with translated(address.place, opening=True):
             self._client: MongoClient[Document] = MongoClient(**address.options)
@@ -144,24 +124,9 @@ class Store:
     def moment(self) -> Moment:
         return Moment(self._clock())
 
-    @contextmanager
-    def _calling(self) -> Iterator[None]:
-        with self._idle:
-            if self._closed:
-                raise Closed("this driver is closed; open another one")
-            self._calls += 1
-        try:
-            with translated(self.place):
-                yield
-        finally:
-            with self._idle:
-                self._calls -= 1
-                if self._closed:
-                    self._idle.notify_all()
-
     def call(self, work: Callable[[], T], *, repeat: bool = True) -> T:
         """Do it; `repeat`: once more when the connection breaks or the primary changes."""
-        with self._calling():
+        with self._calls.one(), translated(self.place):
             try:
                 return work()
             except Exception as error:
@@ -245,9 +210,7 @@ class Store:
         self.call(lambda: self.fast["numbers"].find_one({"_id": "layout"}))
 
     def close(self) -> None:
-        with self._idle:
-            self._closed = True
-            self._idle.wait_for(lambda: self._calls == 0)
+        self._calls.close()
         self._client.close()
 
 

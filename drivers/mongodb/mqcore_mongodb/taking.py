@@ -9,12 +9,12 @@ from secrets import randbelow
 
 from bson import ObjectId
 
-from mqcore.contract import QueueRef, Unavailable
+from mqcore.contract import Moment, QueueRef, Unavailable
 
 from .leases import PATIENCE, PAUSE, Leases, claim_key, ended_claims
 from .posts import Posts
 from .schema import BY_SEQ, BY_STATE, FREE, GONE
-from .store import Document, Moment, Part, Store, View
+from .store import Document, Part, Store, View
 from .turns import turns
 from .values import MESSAGE
 from .walk import Walker

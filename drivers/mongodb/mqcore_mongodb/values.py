@@ -6,10 +6,10 @@ from typing import Any
 from bson import ObjectId
 from bson.binary import Binary
 
-from mqcore.contract import Message, Metadata, NewMessage
+from mqcore.contract import Message, Metadata, Moment, NewMessage
 
 from .schema import DELAYED, FREE
-from .store import Document, Moment
+from .store import Document
 
 __all__ = ["MESSAGE", "to_document", "to_json", "to_message"]
 

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mqcore.contract import Moment
+
 from .runs import Runs
 from .schema import BY_STATE
-from .store import Document, Documents, Moment, Store, View
+from .store import Document, Documents, Store, View
 
 __all__ = ["Walker"]
 

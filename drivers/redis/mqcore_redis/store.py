@@ -1,7 +1,6 @@
 """One handle's way to one store: running scripts on it."""
 
 import math
-import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -9,7 +8,8 @@ from typing import Any, TypeVar
 
 from redis.cluster import RedisCluster
 
-from mqcore.contract import Clock, Closed, MQError, QueueRef, SharedWaking, Unavailable
+from mqcore import contract
+from mqcore.contract import Calls, Clock, MQError, QueueRef, SharedWaking, Unavailable
 
 from . import server
 from .address import Address
@@ -28,18 +28,10 @@ FIRST_KEY = 3
 """Its place in EVALSHA."""
 
 
-class Moment:
-    """The time of a call. Ends are whole seconds, so comparing them with `second` is exact."""
+class Moment(contract.Moment):
+    """The time of a call, which scripts take as text."""
 
-    __slots__ = ("now", "second")
-
-    def __init__(self, now: float) -> None:
-        self.now = now
-        self.second = math.floor(now)
-
-    def end(self, seconds: int) -> int:
-        """The end of something that begins now, rounded up."""
-        return math.ceil(self.now + seconds)
+    __slots__ = ()
 
     def __str__(self) -> str:
         return repr(float(self.now))
@@ -51,9 +43,7 @@ class Store:
     def __init__(self, address: Address, clock: Clock) -> None:
         self._address = address
         self._clock = clock
-        self._closed = False
-        self._calls = 0
-        self._idle = threading.Condition()
+        self._calls = Calls()
         self.waking = SharedWaking(self._publish, partial(listen, address))
         with translated(address.place, opening=True):
             self._client: Client = connect(address)
@@ -138,12 +128,8 @@ class Store:
 
     def close(self) -> None:
         self.waking.close()
-        with self._idle:
-            self._closed = True
-            self._idle.wait_for(lambda: self._calls == 0)
-            client, self._client = self._client, None
-        if client is not None:
-            disconnect(client, self._address)
+        if self._calls.close():
+            disconnect(self._client, self._address)
 
     def _publish(self, keys: Collection[str]) -> None:
         """Tell all listeners. A Cluster hands it on to all its nodes."""
@@ -223,18 +209,8 @@ class Store:
 
     @contextmanager
     def _calling(self) -> Iterator[None]:
-        with self._idle:
-            if self._closed:
-                raise Closed("this driver is closed; open another one")
-            self._calls += 1
-        try:
-            with translated(self._address.place):
-                yield
-        finally:
-            with self._idle:
-                self._calls -= 1
-                if self._closed:
-                    self._idle.notify_all()
+        with self._calls.one(), translated(self._address.place):
+            yield
 
 
 def _persist(send: Callable[[], T]) -> T:

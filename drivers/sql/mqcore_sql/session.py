@@ -1,11 +1,10 @@
 """A transaction and the moment that it is about."""
 
-import math
 from typing import Any
 
 from sqlalchemy import Select
 
-from mqcore.contract import QueueRef
+from mqcore.contract import Moment, QueueRef
 
 from .lowwater import LowWater
 from .segments import Segments
@@ -15,23 +14,15 @@ from .tally import Tally
 __all__ = ["Reading", "Session", "Work"]
 
 
-class Session:
-    """A reading transaction. `now` is exact, `second` is what ends are compared with.
-
-    Ends are whole seconds, so `end > now` and `end > second` are the same.
-    """
+class Session(Moment):
+    """A reading transaction, and the moment that it is about."""
 
     writing = False
 
     def __init__(self, db: Database, now: float, low: LowWater) -> None:
+        super().__init__(now)
         self.db = db
         self.low = low
-        self.now = now
-        self.second = math.floor(now)
-
-    def end(self, seconds: float) -> int:
-        """The end of something that begins now, rounded up."""
-        return math.ceil(self.now + seconds)
 
 
 class Reading:

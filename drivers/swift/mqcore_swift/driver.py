@@ -31,17 +31,17 @@ class SwiftDriver(Driver):
         self.subscriptions = Subscriptions(store)
 
     def ping(self) -> None:
-        with self._store.call():
+        with self._store.calls.one():
             self._store.requests.ping()
 
     def volume(self) -> QueueStats:
-        with self._store.call():
+        with self._store.calls.one():
             counts = [log.volume() for log in self._store.logs()]
         return QueueStats(sum(free for free, _ in counts), sum(claimed for _, claimed in counts))
 
     def collect(self, limit: int = 1000) -> int:
         gone = 0
-        with self._store.call():
+        with self._store.calls.one():
             for log in self._store.logs():
                 if gone < limit:
                     gone += log.collect(limit - gone)

@@ -1,11 +1,10 @@
 """One handle's way to one store."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from mqcore.contract import Clock, Closed, Message, QueueRef, Unavailable
+from mqcore.contract import Calls, Clock, Message, QueueRef, Unavailable
 
 from .address import Address
 from .bodies import Bodies
@@ -35,34 +34,19 @@ class Store:
         self._grace = GRACE + LONGEST * address.timeout
         self._bodies = Bodies()
         self._logs: dict[str, Log] = {}
-        self._state = threading.Condition()
-        self._calls = 0
-        self._closed = False
-
-    @contextmanager
-    def call(self) -> Iterator[None]:
-        """Around every call: `close` waits for its end. Raises Closed."""
-        with self._state:
-            if self._closed:
-                raise Closed("this driver is closed; open another one")
-            self._calls += 1
-        try:
-            yield
-        finally:
-            with self._state:
-                self._calls -= 1
-                self._state.notify_all()
+        self._lock = threading.Lock()
+        self.calls = Calls()
 
     def write(
         self, queue: QueueRef, kind: str, *arguments: Any, bodies: Sequence[bytes] = ()
     ) -> Any:
         """Carry out a command of `commands` on the queue; return its answer."""
-        with self.call():
+        with self.calls.one():
             return self._log(digest(queue.project)).write([kind, queue.name, *arguments], bodies)
 
     def read(self, project: str | None, look: Callable[[Project], T], name: str | None = None) -> T:
         """Look at the project as it is now; with a queue's name, what is due there has happened."""
-        with self.call():
+        with self.calls.one():
             return self._log(digest(project)).read(look, name)
 
     def bodies(self, messages: Sequence[Seen]) -> tuple[Message, ...]:
@@ -72,7 +56,7 @@ class Store:
         for each in messages:
             if found[each.id] is None and each.body.size:
                 parts.setdefault(each.pack, []).append(each)
-        with self.call():
+        with self.calls.one():
             for part in self.requests.map(self._read, parts.items()):
                 found |= part
         return tuple(_message(each, found[each.id] or b"") for each in messages)
@@ -82,15 +66,11 @@ class Store:
         return [self._log(each) for each in self.requests.folders()]
 
     def close(self) -> None:
-        with self._state:
-            if self._closed:
-                return
-            self._closed = True
-            self._state.wait_for(lambda: self._calls == 0)
-        self.requests.close()
+        if self.calls.close():
+            self.requests.close()
 
     def _log(self, project: str) -> Log:
-        with self._state:
+        with self._lock:
             if project not in self._logs:
                 replica = Replica(self.requests, project)
                 self._logs[project] = Log(replica, self._bodies, self._clock, self._grace)
