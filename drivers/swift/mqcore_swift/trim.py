@@ -46,10 +46,7 @@ class Trim:
         """
         replica = self._replica
         older = self._checkpoint()
-        waste = self._removable(now, limit)
-        waste = {
-            n: name for n, name in waste.items() if read_entry(name).tip.slot <= replica.covered
-        }
+        waste = self._removable(now, limit, replica.covered)
         replica.requests.delete([*older, *waste.values()])
         self.swept = max(self.swept, *waste, 0)
 
