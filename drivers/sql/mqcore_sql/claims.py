@@ -22,7 +22,7 @@ from mqcore.contract import (
 
 from . import rows, tally
 from .messages import free_messages, reserve
-from .schema import CLAIMED, FREE, RETURNED, bodies, claims, messages
+from .schema import CLAIMED, FREE, bodies, claims, messages
 from .session import Reading, Session, Work
 from .statements import Statement
 from .store import Store, find
@@ -70,7 +70,6 @@ _HOLD = Statement(
         ),
     )
 )
-_RETURN = Statement(_those.values(state=RETURNED, visible_at=0, claim_id=None))
 _MOVE_BODY = Statement(
     bodies.update()
     .where(bodies.c.queue_id == bindparam("q"), bodies.c.seq == bindparam("s"))
@@ -295,7 +294,6 @@ def _release(work: Work, queue: QueueRef, claim_id: str) -> None:
         return
     held = _held(work, queue_id, claim)
     work.tally.add(queue_id, tally.CLAIMED, claim.ends_at, -len(held))
-    for some in rows.chunks([row.seq for row in held]):
-        work.db.run(_RETURN, {"q": queue_id, "seqs": some})
+    rows.give_back(work, queue_id, [row.seq for row in held])
     work.db.run(_DELETE, {"q": queue_id, "c": claim_id})
     work.woken.add(queue)

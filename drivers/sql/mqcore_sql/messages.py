@@ -1,6 +1,6 @@
 """Messages in SQL."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from heapq import merge
@@ -27,6 +27,7 @@ from mqcore.contract import (
 
 from . import dialect, rows
 from .file import SqliteStore
+from .lowwater import Head
 from .queues import purge
 from .schema import CLAIMED, DELAYED, FREE, RETURNED, bodies, claims, numbers, queues
 from .session import Session, Work
@@ -36,11 +37,9 @@ from .store import Store, can_be, find, names
 __all__ = ["JoinedMessages", "Messages", "free_messages", "reserve"]
 
 STEP = 256
-"""How many messages that came back one call stores as free, at least."""
+"""How many messages that came back one call stores as returned, at least."""
 ROUNDS = 16
 """How often one call does so, when it finds too few that are not expired."""
-
-_seq = attrgetter("seq")
 
 _RESERVE = dialect.ChangeAndRead(
     numbers,
@@ -98,15 +97,15 @@ class Messages(MessageController):
             queue_id = find(session, queue)
             if queue_id is None:
                 return Page((), None)
-            page = listing.page(session, queue_id)
-            if page is not None:
-                return page
-        self._store.write(lambda work: rows.promote(work, queue_id, _step(limit)))
+            head = listing.head(session, queue_id)
+            due = None if head is None else head.due
+            if due is None:
+                return listing.page(session, queue_id, head)
+        self._store.write(lambda work: rows.promote(work, queue_id, _step(limit), due))
         with self._store.reading() as session:
-            page = None
             if find(session, queue) == queue_id:
-                page = listing.page(session, queue_id, anyway=True)
-        return page or Page((), None)  # deleted or purged meanwhile
+                return listing.page(session, queue_id, listing.head(session, queue_id))
+        return Page((), None)  # deleted or purged meanwhile
 
     def first(self, queue: QueueRef, sort: int = 1) -> Message:
         if sort not in (1, -1):
@@ -170,12 +169,12 @@ def reserve(work: Work, queue: QueueRef, n: int) -> tuple[int, int]:
 
 
 def _step(wanted: int) -> int:
-    """How many messages that came back to store as free when so many are wanted."""
+    """How many messages that came back to store as returned when so many are wanted."""
     return max(STEP, min(2 * wanted, 16 * STEP))
 
 
 def free_messages(work: Work, queue_id: int, wanted: int) -> Iterator[Any]:
-    """Yield the claimable messages, oldest first, storing as free what came back meanwhile.
+    """Yield the claimable messages, oldest first, storing as returned what came back.
 
     Passes over messages that other transactions have locked, but waits for these before it says
     that there is none: they may all leave theirs as they are.
@@ -187,18 +186,11 @@ def free_messages(work: Work, queue_id: int, wanted: int) -> Iterator[Any]:
         for _ in range(ROUNDS):
             came, most = 0, _step(wanted)
             if head.due is not None:
-                came = rows.promote(work, queue_id, most, since=head.due, wait=patient)
-            begins = {FREE: head.free, RETURNED: 0 if came else head.returned}
-            for row in merge(
-                *(
-                    rows.walk(
-                        work, queue_id, state=state, after=first - 1, size=wanted, wait=patient
-                    )
-                    for state, first in begins.items()
-                    if first is not None
-                ),
-                key=_seq,
-            ):
+                came = rows.promote(work, queue_id, most, head.due, wait=patient)
+            returned = 0 if came else head.returned
+            begins: _Begins = {FREE: head.free, RETURNED: returned}
+            walk = partial(rows.walk, work, queue_id, size=wanted, wait=patient)
+            for row in _in_order(begins, walk):
                 if row.seq not in seen:
                     seen.add(row.seq)
                     yield row
@@ -206,6 +198,20 @@ def free_messages(work: Work, queue_id: int, wanted: int) -> Iterator[Any]:
                 break
         if seen:
             return
+
+
+_Begins = dict[int | None, int | None]
+"""The first number of each state, None where there is none. The state None is all of them."""
+
+
+def _in_order(begins: _Begins, walk: Callable[..., Iterator[Any]], after: int = 0) -> Iterator[Any]:
+    """Walk over the messages in some states together, by their number."""
+    walks = (
+        walk(state=state, after=max(after, first - 1))
+        for state, first in begins.items()
+        if first is not None
+    )
+    return merge(*walks, key=attrgetter("seq"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,33 +224,21 @@ class _Listing:
     include_claimed: bool
     include_delayed: bool
 
-    def page(
-        self, session: Session, queue_id: int, *, anyway: bool = False
-    ) -> Page[Message] | None:
-        """The page; None when messages that came back must be stored as such first."""
-        begins: dict[int | None, int | None]
+    def head(self, session: Session, queue_id: int) -> Head | None:
+        """Where the page may begin; None when it is of all states, which are one walk."""
         if self.include_claimed and self.include_delayed:
-            begins = {None: 0}  # all states are one walk; some of them are one each, merged
-        else:
-            head = session.low.head(session.db, queue_id, session.second, whole=False)
-            if head.due is not None and not anyway:
-                return None
+            return None
+        return session.low.head(session.db, queue_id, session.second, whole=False)
+
+    def page(self, session: Session, queue_id: int, head: Head | None) -> Page[Message]:
+        begins: _Begins = {None: 0}
+        if head is not None:
             begins = {FREE: head.free, RETURNED: head.returned}
             begins |= {DELAYED: 0} if self.include_delayed else {}
             begins |= {CLAIMED: 0} if self.include_claimed else {}
-        walks = [
-            rows.walk(
-                session,
-                queue_id,
-                size=self.limit,
-                state=state,
-                after=max(self.after, first - 1),
-                hide_client=self.hide_client and session.db.packed(self.hide_client),
-            )
-            for state, first in begins.items()
-            if first is not None
-        ]
-        shown = list(islice(merge(*walks, key=_seq), self.limit))
+        hidden = self.hide_client and session.db.packed(self.hide_client)
+        walk = partial(rows.walk, session, queue_id, size=self.limit, hide_client=hidden)
+        shown = list(islice(_in_order(begins, walk, self.after), self.limit))
         items = rows.to_messages(session, queue_id, shown)
         return Page(items, str(shown[-1].seq) if shown else None)
 

@@ -34,6 +34,7 @@ __all__ = [
     "by_seqs",
     "chunks",
     "drop",
+    "give_back",
     "is_held",
     "promote",
     "read_bodies",
@@ -262,7 +263,7 @@ def to_messages(session: Session, queue_id: int, rows: Sequence[MessageRow]) -> 
     )
 
 
-def promote(work: Work, queue_id: int, limit: int, *, since: int = 0, wait: bool = False) -> int:
+def promote(work: Work, queue_id: int, limit: int, since: int, *, wait: bool = False) -> int:
     """Store as returned up to `limit` messages that came back at `since` or later; how many.
 
     Those that other transactions have locked are passed over, or waited for. The claims that
@@ -272,9 +273,14 @@ def promote(work: Work, queue_id: int, limit: int, *, since: int = 0, wait: bool
     found = work.db.all(_DUE_LOCKED if wait else _DUE_UNLOCKED, due)
     for some in chunks({row.claim_id for row in found} - {None}):
         work.db.run(_END, {"q": queue_id, "ids": some, "now": work.second})
-    for some in chunks([row.seq for row in found]):
-        work.db.run(_RETURN, {"q": queue_id, "seqs": some})
+    give_back(work, queue_id, [row.seq for row in found])
     return len(found)
+
+
+def give_back(work: Work, queue_id: int, seqs: Collection[int]) -> None:
+    """Store as returned the messages of these numbers, which nobody holds any more."""
+    for some in chunks(seqs):
+        work.db.run(_RETURN, {"q": queue_id, "seqs": some})
 
 
 def append(work: Work, queue_id: int, new: Sequence[Mapping[str, Any]]) -> set[int]:
