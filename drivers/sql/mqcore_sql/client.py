@@ -9,10 +9,15 @@ from sqlalchemy import Connection, Dialect
 
 from mqcore.contract import BadUri, LocalWaking, MQError, StoreUri, Waking
 
-__all__ = ["MARGIN", "Client", "Send"]
+__all__ = ["CROWDED", "FULL", "MARGIN", "READ_ONLY", "SLOW", "Client", "Send", "first_line"]
 
 MARGIN = 1.0
 """Seconds that the server has beyond the timeout to say that a statement timed out."""
+
+SLOW = "took longer than statement_timeout; raise it in the storage URI"
+CROWDED = "has no connection left; lower pool_size, or raise its max_connections"
+FULL = "cannot grow; make room on its disk"
+READ_ONLY = "is read-only; name the primary server"
 
 Send = Callable[[str, Sequence[object]], None]
 """Runs a statement that is a transaction by itself."""
@@ -88,3 +93,9 @@ class Client(abc.ABC):
     def waking(self, send: Send) -> Waking:
         """What gives hints: within this process, where the server cannot tell its clients."""
         return LocalWaking(self.place)
+
+
+def first_line(error: Exception, said: object = None) -> str:
+    """The beginning of what the error says, or of `said`; its kind when that is nothing."""
+    text = str(error if said is None else said)
+    return next(iter(text.splitlines()), type(error).__name__)

@@ -22,7 +22,7 @@ from mqcore.contract import (
     Unavailable,
 )
 
-from .client import MARGIN, Client
+from .client import CROWDED, FULL, MARGIN, READ_ONLY, SLOW, Client, first_line
 from .driver import SqlDriver
 from .opening import open_on, upgrade_on, version_on
 
@@ -198,23 +198,19 @@ LOST = {
 }
 PASSING = {ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT, ER.DUP_ENTRY}
 
-_SLOW = "took longer than statement_timeout; raise it in the storage URI"
-_CROWDED = "has no connection left; lower pool_size, or raise its max_connections"
-_FULL = "cannot grow; make room on its disk"
-_READ_ONLY = "is read-only; name the primary server"
 _RIGHTS = "refuses this user; grant it all rights on mqcore's database"
 ADVICE = {
-    1969: _SLOW,
-    3024: _SLOW,
+    1969: SLOW,
+    3024: SLOW,
     ER.LOCK_WAIT_TIMEOUT: "waited for another transaction for longer than statement_timeout;"
     " raise it in the storage URI",
-    ER.CON_COUNT_ERROR: _CROWDED,
-    ER.TOO_MANY_USER_CONNECTIONS: _CROWDED,
-    ER.USER_LIMIT_REACHED: _CROWDED,
-    ER.DISK_FULL: _FULL,
-    ER.RECORD_FILE_FULL: _FULL,
-    ER.OPTION_PREVENTS_STATEMENT: _READ_ONLY,
-    1836: _READ_ONLY,
+    ER.CON_COUNT_ERROR: CROWDED,
+    ER.TOO_MANY_USER_CONNECTIONS: CROWDED,
+    ER.USER_LIMIT_REACHED: CROWDED,
+    ER.DISK_FULL: FULL,
+    ER.RECORD_FILE_FULL: FULL,
+    ER.OPTION_PREVENTS_STATEMENT: READ_ONLY,
+    1836: READ_ONLY,
     ER.TABLEACCESS_DENIED_ERROR: _RIGHTS,
     ER.DBACCESS_DENIED_ERROR: _RIGHTS,
 }
@@ -276,7 +272,7 @@ def _code(error: Exception) -> int:
 
 def _first(error: Exception) -> str:
     said = error.args[1] if isinstance(error, err.Error) and len(error.args) > 1 else error
-    return next(iter(str(said).splitlines()), type(error).__name__)
+    return first_line(error, said)
 
 
 def open_driver(uri: str, *, clock: Clock) -> SqlDriver:

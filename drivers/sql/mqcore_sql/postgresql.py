@@ -25,7 +25,7 @@ from mqcore.contract import (
     Unavailable,
 )
 
-from .client import MARGIN, Client, Send
+from .client import CROWDED, FULL, MARGIN, READ_ONLY, SLOW, Client, Send, first_line
 from .driver import SqlDriver
 from .opening import open_on, upgrade_on, version_on
 
@@ -125,17 +125,13 @@ class PostgresqlClient(Client):
         if isinstance(error, errors.ProgramLimitExceeded):
             return TooLarge(f"the database {self.place} cannot hold a value that large")
         if isinstance(error, psycopg.DataError | UnicodeEncodeError | OverflowError):
-            return Invalid(f"the database {self.place} cannot hold this value: {_first(error)}")
-        if _state(error) == TOO_MANY:
-            return Unavailable(
-                f"the database {self.place} has no connection left; lower pool_size, or raise its"
-                " max_connections"
-            )
-        for kind, advice in ADVICE:
-            if isinstance(error, kind):
-                return Unavailable(f"the database {self.place} {advice}")
+            return Invalid(f"the database {self.place} cannot hold this value: {first_line(error)}")
+        if isinstance(error, errors._WaitTimeout):
+            return Unavailable(f"the database {self.place} gave no answer within statement_timeout")
+        if advice := ADVICE.get(_state(error) or ""):
+            return Unavailable(f"the database {self.place} {advice}")
         if isinstance(error, psycopg.Error):
-            return Unavailable(f"the database {self.place} cannot be used: {_first(error)}")
+            return Unavailable(f"the database {self.place} cannot be used: {first_line(error)}")
         raise error
 
     def waking(self, send: Send) -> SharedWaking:
@@ -157,15 +153,16 @@ class PostgresqlClient(Client):
         return self.translate(error)
 
 
-ADVICE: tuple[tuple[type[Exception], str], ...] = (
-    (errors.QueryCanceled, "took longer than statement_timeout; raise it in the storage URI"),
-    (errors.DiskFull, "cannot grow; make room on its disk"),
-    (errors.ReadOnlySqlTransaction, "is read-only; name the primary server"),
-    (errors.InsufficientPrivilege, "refuses this user; grant it all rights on mqcore's tables"),
-    (errors._WaitTimeout, "gave no answer within statement_timeout"),
-)
-
 TOO_MANY = "53300"
+
+ADVICE = {
+    "57014": SLOW,
+    "53100": FULL,
+    "25006": READ_ONLY,
+    "42501": "refuses this user; grant it all rights on mqcore's tables",
+    TOO_MANY: CROWDED,
+}
+"""What to do, by SQLSTATE."""
 
 WRONG = {
     "28P01": "refuses the password; correct it in [storage] uri",
@@ -194,10 +191,6 @@ def _state(error: Exception) -> str | None:
     """The SQLSTATE, also of an error of connecting, for which psycopg has none."""
     state: str | None = getattr(error, "sqlstate", None)
     return state or next((each for part, each in SAID if part in str(error)), None)
-
-
-def _first(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _notify(send: Send, keys: Collection[str]) -> None:
