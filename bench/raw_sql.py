@@ -9,13 +9,11 @@ Each of the clients is a thread, with a connection of its own on the raw side.
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from itertools import count
-from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any
 
@@ -26,7 +24,7 @@ from mqcore_sql.postgresql import PostgresqlClient
 from mqcore.bench.operations import fresh
 from mqcore.bench.plan import Plan, add_options, plan_of
 from mqcore.bench.progress import Progress
-from mqcore.bench.results import Row, medians
+from mqcore.bench.results import Row, medians, write_rows
 from mqcore.bench.table import section_as_text
 from mqcore.contract import Claim, ClaimRequest, Driver, Handle, QueueRef, StoreUri, new_id
 from mqcore.loader import open_store
@@ -226,9 +224,7 @@ def main() -> None:
     most = [int(each) for each in arguments.clients.split(",")]
     rows = measure(plan_of(arguments), kind(uri), most)
     print(section_as_text(rows, ABOUT))
-    if arguments.json:
-        text = json.dumps({"rows": [row.as_json() for row in rows]}, indent=1)
-        Path(arguments.json).write_text(text + "\n", encoding="utf-8")
+    write_rows(rows, arguments.json)
 
 
 if __name__ == "__main__":

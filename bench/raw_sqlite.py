@@ -7,7 +7,6 @@ shape and the same settings (WAL, synchronous=FULL): only the statements that no
 """
 
 import argparse
-import json
 import shutil
 import sqlite3
 import sys
@@ -21,7 +20,7 @@ from mqcore.bench.driver import CHUNK, ROUNDS, chunk
 from mqcore.bench.operations import Operations, fresh, settle, timer
 from mqcore.bench.plan import Plan, add_options, plan_of
 from mqcore.bench.progress import Progress
-from mqcore.bench.results import Row, medians
+from mqcore.bench.results import Row, medians, write_rows
 from mqcore.bench.serving import Client, serving
 from mqcore.bench.table import section_as_text
 from mqcore.bench.wrk import MISSING, Load, installed
@@ -235,9 +234,7 @@ def main() -> None:
         shutil.rmtree(folder)
     if rows:
         print(section_as_text(rows, ABOUT))
-    if arguments.json:
-        text = json.dumps({"rows": [row.as_json() for row in rows]}, indent=1)
-        Path(arguments.json).write_text(text + "\n", encoding="utf-8")
+    write_rows(rows, arguments.json)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,19 @@
 """What a run finds: rows with medians and ratios, and what could not be measured."""
 
+import json
 import os
 import platform
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from ..contract import MQError
 from .plan import Plan
 
-__all__ = ["NotMeasured", "NotRun", "Report", "Row", "Spread", "medians"]
+__all__ = ["NotMeasured", "NotRun", "Report", "Row", "Spread", "medians", "write_rows"]
 
 
 class NotMeasured(MQError):
@@ -114,6 +116,13 @@ class Report:
             "rows": [row.as_json() for row in self.rows],
             "not_run": [asdict(each) for each in self.not_run],
         }
+
+
+def write_rows(rows: Sequence[Row], json_file: str | None) -> None:
+    """Write rows alone to the file, if one is named."""
+    if json_file:
+        text = json.dumps({"rows": [row.as_json() for row in rows]}, indent=1)
+        Path(json_file).write_text(text + "\n", encoding="utf-8")
 
 
 def medians(samples: Iterable[Mapping[str, float]]) -> dict[str, float]:
