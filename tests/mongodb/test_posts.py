@@ -13,7 +13,15 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from mqcore.conformance import Clock
-from mqcore.contract import Claim, ClaimRequest, DeadLetter, NewMessage, QueueRef, new_id
+from mqcore.contract import (
+    Claim,
+    ClaimRequest,
+    DeadLetter,
+    Handle,
+    NewMessage,
+    QueueRef,
+    new_id,
+)
 
 from .conftest import QUEUE, claim, listed, new_messages, post
 
@@ -274,3 +282,17 @@ def test_a_claim_that_is_over_before_it_is_made_shows_what_it_took(
         assert made is not None
         assert [message.id for message in made.messages] == posted
         assert {message.claim_count for message in made.messages} == {count}
+
+
+def test_a_claim_that_was_answered_lives_on_when_all_that_it_held_is_deleted(
+    driver: MongoDriver, database: Database[dict[str, Any]]
+) -> None:
+    """Also when nobody heard that it was made: who claims does not wait for that to arrive."""
+    post(driver, 2)
+    made = claim(driver, 2)
+    assert made
+    database["claims"].update_one({"id": made.id}, {"$set": {"open": True}})
+    handles = [Handle(message.id, (made.id,)) for message in made.messages]
+    assert list(driver.messages.delete(QUEUE, handles)) == [None, None]
+    assert driver.claims.get(QUEUE, made.id).messages == ()
+    driver.claims.renew(QUEUE, made.id, ttl=300, grace=60)

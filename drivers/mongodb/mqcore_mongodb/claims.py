@@ -222,8 +222,7 @@ class Claims(ClaimController):
         self._leases.free(q, lost)
         kept = [claim["_id"] for claim in claims if held[claim["lease"]] and claim not in lost]
         if kept:
-            closed = {"_id": {"$in": kept}, "q": q, "open": True}
-            self._store.unheard["claims"].update_many(closed, {"$unset": {"open": ""}})
+            self._leases.close(q, kept, heard=False)
         return [
             _to_claim({**claim, **there[claim["lease"]]}, held[claim["lease"]])
             if claim["_id"] in kept or ("open" not in claim and claim not in lost)

@@ -52,7 +52,9 @@ class Leases:
             return {}
         keys = {claim_key(q, each): each for each in claim_ids}
         wanted = {"_id": {"$in": list(keys)}, "q": q, "over": {"$gt": at.second}}
-        found = self._store.fast["claims"].find(wanted, {"lease": 1, "over": 1}, hint="_id_")
+        found = self._store.fast["claims"].find(
+            wanted, {"lease": 1, "over": 1, "open": 1}, hint="_id_"
+        )
         return {keys[each["_id"]]: each for each in found}
 
     def holders(self, q: int, messages: Sequence[Document], at: Moment) -> list[str | None]:
@@ -95,6 +97,12 @@ class Leases:
             if time.monotonic() > deadline:
                 return
             time.sleep(PAUSE)
+
+    def close(self, q: int, keys: Sequence[str], *, heard: bool = True) -> None:
+        """Write down that the claims of these `_id`s are made; unless `heard`, wait for nothing."""
+        claims = (self._store.fast if heard else self._store.unheard)["claims"]
+        made = {"_id": {"$in": list(keys)}, "q": q, "open": True}
+        claims.update_many(made, {"$unset": {"open": ""}})
 
     def free(self, q: int, claims: Sequence[Document]) -> None:
         """Let go of all messages of claims that are ended for good."""

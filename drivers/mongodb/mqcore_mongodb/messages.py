@@ -267,6 +267,10 @@ class Messages(MessageController):
                 for handle, error in zip(handles, errors, strict=True)
                 if not error and handle.id in there
             ]
+            # Who finds such a claim without messages later takes it for one that was never made.
+            unheard = [each["_id"] for each in live.values() if each.get("open")]
+            if doomed and unheard:
+                self._leases.close(q, unheard)
             if self._remove(q, doomed):
                 return errors
 
