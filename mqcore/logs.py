@@ -1,8 +1,11 @@
 """Logging of the server: one line a record on standard error, each with the request's id."""
 
+import itertools
 import json
 import logging
+import os
 import sys
+from collections.abc import Iterator
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
@@ -19,9 +22,22 @@ request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 
 def new_request_id() -> str:
-    """`req-` and a random UUID (RFC 9562, version 4)."""
+    """`req-` and a UUID. Those of one process differ in the last 12 digits, which count up."""
+    return f"{_process}{next(_numbers):012x}"
+
+
+def _begin_request_ids() -> None:
+    """Draw what this process has for itself: 60 random bits, and where it begins to count."""
+    global _process, _numbers  # noqa: PLW0603 - once for each process
     a, b = random_text(), random_text()
-    return f"req-{a[:8]}-{a[8:12]}-4{a[13:]}-8{b[1:4]}-{b[4:]}"
+    _process = f"req-{a[:8]}-{a[8:12]}-4{a[13:]}-8{b[1:4]}-"
+    _numbers = itertools.count(int(b[4:], 16) >> 1)
+
+
+_process: str
+_numbers: Iterator[int]
+_begin_request_ids()
+os.register_at_fork(after_in_child=_begin_request_ids)
 
 
 def _escaped(text: str) -> str:

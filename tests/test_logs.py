@@ -3,7 +3,9 @@
 import io
 import json
 import logging
+import multiprocessing
 import sys
+import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -117,3 +119,17 @@ def test_a_wrong_log_call_still_gives_its_line(output: io.StringIO) -> None:
     logging.getLogger("mqcore.test").info("%d items", "many")
     (line,) = lines(output)
     assert "%d items" in line
+
+
+def test_request_ids_differ_also_between_a_process_and_its_child() -> None:
+    spawn = multiprocessing.get_context("fork")
+    answers: multiprocessing.Queue[str] = spawn.Queue()
+    here = [logs.new_request_id() for _ in range(100)]
+    child = spawn.Process(target=lambda: answers.put(logs.new_request_id()))
+    child.start()
+    there = answers.get(timeout=60)
+    child.join()
+    parts = {one.rpartition("-")[0] for one in (*here, there)}
+    assert len(set(here)) == 100
+    assert len(parts) == 2
+    assert uuid.UUID(there.removeprefix("req-")).version == 4

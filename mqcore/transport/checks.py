@@ -24,16 +24,10 @@ from .errors import (
 from .request import Request, Resource
 from .settings import AppSettings
 
-__all__ = ["CallerChecks", "methods_of"]
+__all__ = ["CallerChecks"]
 
-METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 FORM = "application/x-www-form-urlencoded"
 ANYTHING = frozenset(("*/*", "application/json"))
-
-
-def methods_of(resource: Resource) -> list[str]:
-    """The methods that a resource has."""
-    return [name for name in METHODS if hasattr(resource, f"on_{name.lower()}")]
 
 
 class CallerChecks:
@@ -54,18 +48,23 @@ class CallerChecks:
         """Raises Refusal at the first check that fails."""
         if req.method == "OPTIONS":
             return
-        if not hasattr(resource, f"on_{req.method.lower()}"):
+        if req.method not in resource.methods:
             raise Refusal(
                 METHOD_NOT_ALLOWED,
                 f"this path has no {req.method}",
-                {"Allow": ", ".join(methods_of(resource))},
+                {"Allow": ", ".join(resource.methods)},
             )
-        self._check_signature(req)
-        self._check_media(req, resource)
+        exchange = req.exchange
+        if b"url-signature" in exchange.headers:
+            self._check_signature(req)
+        if exchange.unread:
+            _check_content_type(req)
+        if b"accept" in exchange.headers:
+            _check_accept(req, resource)
         if resource.anonymous:
             return
-        req.client = self._client(req)
-        req.project = req.exchange.project = self._project(req)
+        req.client = self._client(req.get_header("Client-ID"))
+        req.project = exchange.project = _project(req.get_header("X-Project-ID"))
         if "queue_name" in params:
             try:
                 params["queue"] = queue_ref(req.project, params.pop("queue_name"))
@@ -92,19 +91,8 @@ class CallerChecks:
             raise Refusal(NOT_FOUND)
         req.signed = True
 
-    @staticmethod
-    def _check_media(req: Request, resource: Resource) -> None:
-        content_type = req.content_type
-        if content_type and content_type.lower() == FORM and req.exchange.unread:
-            raise Refusal(BAD_CONTENT_TYPE, "send the body as application/json, not as a form")
-        if req.accept in ANYTHING:
-            return
-        if not (req.client_accepts_json or req.client_accepts(resource.media_type)):
-            raise Refusal(NOT_ACCEPTABLE, "the answer is application/json: let Accept allow it")
-
-    def _client(self, req: Request) -> str:
+    def _client(self, value: str | None) -> str:
         """The client id in its stored form: ids are compared by UUID value (spec 1.1)."""
-        value = req.get_header("Client-ID")
         if not value:
             raise Refusal(MISSING_HEADER, "the header Client-ID is required")
         limits = self._limits
@@ -117,15 +105,26 @@ class CallerChecks:
             )
         return value
 
-    @staticmethod
-    def _project(req: Request) -> str:
-        value = req.get_header("X-Project-ID")
-        if not value:
-            raise Refusal(BAD_PROJECT, "the header X-Project-ID is required")
-        project = _utf8(value)
-        if project is None:
-            raise Refusal(BAD_PROJECT, "the header X-Project-ID must be text in UTF-8")
-        return project
+
+def _check_content_type(req: Request) -> None:
+    if (req.content_type or "").lower() == FORM:
+        raise Refusal(BAD_CONTENT_TYPE, "send the body as application/json, not as a form")
+
+
+def _check_accept(req: Request, resource: Resource) -> None:
+    if req.accept in ANYTHING:
+        return
+    if not (req.client_accepts_json or req.client_accepts(resource.media_type)):
+        raise Refusal(NOT_ACCEPTABLE, "the answer is application/json: let Accept allow it")
+
+
+def _project(value: str | None) -> str:
+    if not value:
+        raise Refusal(BAD_PROJECT, "the header X-Project-ID is required")
+    project = _utf8(value)
+    if project is None:
+        raise Refusal(BAD_PROJECT, "the header X-Project-ID must be text in UTF-8")
+    return project
 
 
 @lru_cache(4096)

@@ -25,18 +25,21 @@ Closing with unread bytes makes the client's system drop the answer that it has 
 class Exchange:
     """Reads the body of a request within bounds and sends the answer.
 
-    `unread`: the request has a body that was not read to its end. `status`: that of the answer,
-    0 before it. `project`: that of the caller, once it is known.
+    `headers`: those of the request, their names in lower case, to see whether one is there: of one
+    that came twice, only the last is here. `unread`: the request has a body that was not read to
+    its end. `status`: that of the answer, 0 before it. `project`: that of the caller, once it is
+    known.
     """
 
     __slots__ = (
-        "_answer_headers",
+        "_answer_header",
         "_cycle",
         "_length",
         "_may_come",
         "_receive",
         "_send",
         "_timeout",
+        "headers",
         "project",
         "status",
         "unread",
@@ -49,7 +52,7 @@ class Exchange:
         send: Send,
         *,
         timeout: float,
-        answer_headers: list[tuple[bytes, bytes]],
+        answer_header: tuple[bytes, bytes],
     ) -> None:
         self._receive = receive
         # uvicorn's own state answers without waiting, which takes longer than the rest of a claim.
@@ -57,21 +60,21 @@ class Exchange:
         self._cycle = cycle if isinstance(cycle, RequestResponseCycle) else None
         self._send = send
         self._timeout = timeout
-        self._answer_headers = answer_headers
+        self._answer_header = answer_header
         self._length: int | None = None
         # Whether more of an unread body may be on its way.
         self._may_come = True
         self.unread = False
         self.status = 0
         self.project: str | None = None
-        for name, value in scope["headers"]:
-            if name == b"content-length":
-                self._length = int(value)
-                self.unread = self._length > 0
-            elif name == b"transfer-encoding":
-                self.unread = True
-            elif name == b"expect":
-                self._may_come = False
+        self.headers = headers = dict(scope["headers"])
+        if b"content-length" in headers:
+            self._length = int(headers[b"content-length"])
+            self.unread = self._length > 0
+        if b"transfer-encoding" in headers:
+            self.unread = True
+        if b"expect" in headers:
+            self._may_come = False
 
     async def body(self, limit: int, too_long: Kind) -> bytes:
         """The body, of `limit` bytes at most; raises Refusal. Empty when there is none."""
@@ -118,22 +121,23 @@ class Exchange:
             return False
         return True
 
-    async def send(self, event: Event) -> None:
+    def send(self, event: Event) -> Awaitable[None]:
         """Pass an event of the answer on; takes care of what was not read of the request."""
         if event["type"] == "http.response.start":
             self.status = event["status"]
-            headers = [*event["headers"], *self._answer_headers]
-            if self.unread:
-                await self._discard(0)
-            if self.unread:
-                headers.append((b"connection", b"close"))
-            await self._send({**event, "headers": headers})
-        elif self.unread:
+            event["headers"].append(self._answer_header)
+        return self._send_unread(event) if self.unread else self._send(event)
+
+    async def _send_unread(self, event: Event) -> None:
+        if event["type"] != "http.response.start":
             await self._send({**event, "more_body": True})
             await self._discard(LINGER)
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-        else:
-            await self._send(event)
+            return
+        await self._discard(0)
+        if self.unread:
+            event["headers"].append((b"connection", b"close"))
+        await self._send(event)
 
     async def _discard(self, seconds: float) -> None:
         """Throw away what comes of the body; with 0 seconds, what is here already."""

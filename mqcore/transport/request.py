@@ -9,6 +9,8 @@ from .exchange import Exchange
 
 __all__ = ["Request", "Resource"]
 
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+
 
 class Request(falcon.asgi.Request):
     """A request whose caller is known once the checks of `checks` have run."""
@@ -26,8 +28,12 @@ class Request(falcon.asgi.Request):
 class Resource:
     """What has a path. `anonymous`: may be asked without Client-ID and X-Project-ID.
 
-    `media_type`: what it answers with besides JSON.
+    `media_type`: what it answers with besides JSON. `methods`: those that it has.
     """
 
     anonymous: ClassVar[bool] = False
     media_type: ClassVar[str] = "application/json"
+    methods: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        cls.methods = tuple(name for name in METHODS if hasattr(cls, f"on_{name.lower()}"))

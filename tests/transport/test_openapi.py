@@ -29,7 +29,6 @@ from mqcore.service import Service, ServiceLimits
 from mqcore.service.validation import NAME
 from mqcore.transport.app import routes
 from mqcore.transport.bridge import Bridge
-from mqcore.transport.checks import methods_of
 from mqcore.transport.openapi import openapi_document
 from mqcore.transport.patch import PATCH_TYPE
 from mqcore.transport.settings import AppSettings
@@ -92,7 +91,7 @@ def test_the_document_has_exactly_the_routes_of_the_server(admin_mode: bool) -> 
         bridge = Bridge(1)
         found = routes(service, bridge, AppSettings(admin_mode=admin_mode))
         await bridge.close()
-        return {path: set(methods_of(resource)) for path, resource in found.items()}
+        return {path: set(resource.methods) for path, resource in found.items()}
 
     document = openapi_document(ServiceLimits(), admin_mode=admin_mode)
     described = {
