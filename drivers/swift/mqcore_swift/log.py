@@ -221,7 +221,7 @@ class Log:
             raise Unavailable(
                 f"this process was stopped while it wrote to {self._requests.place}, until others "
                 "had gone on so far that it cannot tell what became of the call"
-            )
+            ) from self._replica.torn
 
     def _is_written(self, call: _Call) -> bool:
         """Whether it is done, or in an entry of ours that we adopted ourselves."""

@@ -35,6 +35,8 @@ class Replica:
         self.project = Project()
         self.tip = NOTHING
         self.loaded = False
+        self.torn: TornError | None = None
+        """Why it was last read again from a checkpoint."""
         self.begin_after_checkpoint(0)
 
     def begin_after_checkpoint(self, size: int) -> None:
@@ -55,13 +57,14 @@ class Replica:
                 marker = after(self.digest, self.tip)
                 view = resolve(self.requests.names(f"{self.digest}/", marker), self.tip)
                 return Outlook(view, self._heads(view, known or {}))
-            except TornError:
+            except TornError as error:
+                self.torn = error
                 self.loaded = False
                 time.sleep(0.02 * attempt)
         raise Unavailable(
             f"{self.requests.place} lacks names that should be in its listing: it lags or lost "
             "them; see whether Swift's container servers and object updaters work"
-        )
+        ) from self.torn
 
     def apply(self, entry: Entry, head: bytes) -> list[Any]:
         """Carry out the entry that follows the tip; return the answer of each command."""
@@ -84,7 +87,7 @@ class Replica:
         if newest:
             content = self.requests.get(newest[0]) or b""
             if not content:
-                raise TornError
+                raise TornError(f"{newest[0]} is gone")
             self.project, self.tip = checkpoint.read(content, self.requests.place)
         self.begin_after_checkpoint(len(content))
         self.loaded = True
@@ -94,7 +97,7 @@ class Replica:
             found = entry.inline or known.get(entry.name)
             found = found or self.requests.get(entry.name, 0, entry.head)
             if found is None:
-                raise TornError
+                raise TornError(f"{entry.name} is gone")
             return found
 
         return tuple(self.requests.map(head, view.entries))

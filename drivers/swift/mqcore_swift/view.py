@@ -54,15 +54,15 @@ def resolve(names: Iterable[str], tip: Tip) -> View:
     if end.epoch < tip.epoch:
         end = tip
     if max(epochs, default=NOTHING.epoch) < end.epoch:
-        raise TornError  # the highest one is never deleted
+        raise TornError(f"no epoch {end.epoch} or higher")  # the highest one is never deleted
     chain = []
     at = end
     while at.slot > tip.slot:
         if at not in entries:
-            raise TornError
+            raise TornError(f"no entry {at} before {chain[-1:]}")
         chain.append(entries.pop(at))
         at = chain[-1].before
     if at != tip:
-        raise TornError
+        raise TornError(f"{at} where {tip} was")
     strays = tuple(entry.name for entry in entries.values() if entry.tip.epoch < end.epoch)
     return View(tuple(reversed(chain)), strays, tuple(epochs), end)
