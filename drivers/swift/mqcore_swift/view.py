@@ -55,7 +55,7 @@ def resolve(names: Iterable[str], tip: Tip) -> View:
         end = tip
     if max(epochs, default=NOTHING.epoch) < end.epoch:
         raise TornError(f"no epoch {end.epoch} or higher")  # the highest one is never deleted
-    chain = []
+    chain: list[Entry] = []
     at = end
     while at.slot > tip.slot:
         if at not in entries:
