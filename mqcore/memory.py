@@ -140,8 +140,7 @@ class _Box:
             elif what == "expires":
                 self.remove(self.by_id[key])
             else:
-                with self.changed(self.by_id[key]) as row:
-                    row.visible_at = 0
+                self.move(self.by_id[key], None)
             gone += what != "delay ends"
         return gone
 
@@ -156,35 +155,40 @@ class _Box:
         del self.by_id[row.new.id]
         del self.by_state[row.state][row.number]
         self.timeline.discard((row.expires_at, "expires", row.new.id))
-        self.timeline.discard((row.visible_at, "delay ends", row.new.id))
+        self.end_delay(row)
         if row.claim:
             del row.claim.rows[row.number]
 
-    @contextmanager
-    def changed(self, row: _Row) -> Iterator[_Row]:
-        """Take the message out, let the caller change it, and put it back where it belongs."""
-        self.remove(row)
-        yield row
-        self.add(row)
+    def end_delay(self, row: _Row) -> None:
+        if row.visible_at:
+            self.timeline.discard((row.visible_at, "delay ends", row.new.id))
+            row.visible_at = 0
+
+    def move(self, row: _Row, claim: _Lease | None) -> None:
+        """Put the message under the claim, or make it free."""
+        del self.by_state[row.state][row.number]
+        self.end_delay(row)
+        row.claim = claim
+        self.by_state[row.state][row.number] = row
 
     def lease(self, lease: _Lease, rows: Sequence[_Row]) -> None:
         """Put the messages under the claim, from now until its end (spec 1.4)."""
         self.claims[lease.id] = lease
         self.timeline.add((lease.ends_at, "claim ends", lease.id))
         for row in rows:
-            with self.changed(row):
-                row.claim = lease
-                if row.expires_at < lease.ends_at:
-                    row.expires_at = lease.ends_at + lease.grace
-                    row.ttl = lease.ttl + lease.grace
+            self.move(row, lease)
             lease.rows[row.number] = row
+            if row.expires_at < lease.ends_at:
+                self.timeline.discard((row.expires_at, "expires", row.new.id))
+                row.expires_at = lease.ends_at + lease.grace
+                row.ttl = lease.ttl + lease.grace
+                self.timeline.add((row.expires_at, "expires", row.new.id))
 
     def end_claim(self, lease: _Lease) -> None:
         del self.claims[lease.id]
         self.timeline.discard((lease.ends_at, "claim ends", lease.id))
-        for row in list(lease.rows.values()):
-            with self.changed(row):
-                row.claim = None
+        for row in lease.rows.values():
+            self.move(row, None)
 
     def rows(self, *states: int, after: int = 0, newest_first: bool = False) -> Iterator[_Row]:
         """The messages in these states, by number."""
