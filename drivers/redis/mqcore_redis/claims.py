@@ -15,7 +15,7 @@ from mqcore.contract import (
 
 from .scripts import script
 from .store import Store
-from .values import to_id, to_message
+from .values import to_claimed, to_id
 
 __all__ = ["Claims"]
 
@@ -89,5 +89,5 @@ def _result(queue: QueueRef, request: ClaimRequest, answer: Any) -> Claim | MQEr
 
 def _to_claim(claim_id: str, found: Sequence[Any]) -> Claim:
     ttl, grace, renewed_at, messages = found
-    held = tuple(map(to_message, messages))
+    held = tuple([to_claimed(parts, claim_id) for parts in messages])
     return Claim(claim_id, int(ttl), int(grace), float(renewed_at), held)

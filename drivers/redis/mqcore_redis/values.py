@@ -7,7 +7,7 @@ from typing import Any
 
 from mqcore.contract import Message, Metadata
 
-__all__ = ["from_id", "from_text", "to_id", "to_json", "to_message", "to_text"]
+__all__ = ["from_id", "from_text", "to_claimed", "to_id", "to_json", "to_message", "to_text"]
 
 _MADE_BY_CORE = re.compile(r"1([89a-f][0-9a-f]{13})0([0-9a-f]{14})00")
 """What `new_id` makes from 2024 until 2043. What is not in a group is the same in all of them."""
@@ -40,13 +40,19 @@ def to_json(document: Metadata) -> str:
 
 
 def to_message(parts: Sequence[Any]) -> Message:
-    message_id, body, ttl, posted_at, claim_id, claim_count, checksum = parts
+    claim_id = parts[4]
+    return to_claimed(parts, from_id(claim_id) if claim_id else None)
+
+
+def to_claimed(parts: Sequence[Any], claim_id: str | None) -> Message:
+    """As `to_message`, of a message that is known to be in this claim."""
+    message_id, body, ttl, posted_at, _, claim_count, checksum = parts
     return Message(
         from_id(message_id),
         body,
         int(ttl),
         float(posted_at),
-        from_id(claim_id) if claim_id else None,
+        claim_id,
         claim_count,
         from_text(checksum),
     )

@@ -24,14 +24,15 @@ local function holding(claim)
   return held
 end
 
--- Put the messages, each with its `state`, under the claim; those that would die first live longer.
+-- Put the messages, each with its `state` and the end of its `life`, under the claim; those that
+-- would die first live longer.
 local function hold(claim, entries, more)
-  local members, lives, held, ids, ends = {}, {}, {}, {}, {}
-  for n, e in ipairs(entries) do members[n] = member(e.seq) end
+  local members, held, ids, ends = {}, {}, {}, {}
   local life = claim.ends + claim.grace
-  for n, score in ipairs(all('ZMSCORE', ENDS, members)) do
-    local e, s = entries[n], entries[n].state
-    if tonumber(score) < claim.ends then
+  for n, e in ipairs(entries) do
+    local s = e.state
+    members[n] = member(e.seq)
+    if e.life < claim.ends then
       s.ttl = claim.ttl + claim.grace
       ends[#ends + 1], ends[#ends + 2] = life, members[n]
       widen(e.seq, e.seq, life)

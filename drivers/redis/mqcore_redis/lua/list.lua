@@ -7,7 +7,7 @@ local sources = CLAIMABLE
 if ARGV[5] == '1' then
   sources = ARGV[6] == '1' and EVERYTHING or {{from = 0}, {zset = CAME}}
 elseif ARGV[6] == '1' then
-  sources = {{zset = READY}, {from = FRESH}, {zset = LATER}}
+  sources = {{zset = READY}, {from = FRESH, fresh = true}, {zset = LATER}}
 end
 local found, rest = walk(sources, tonumber(ARGV[3]), limit, 1, ARGV[7])
 local onward = #found > 0 and text(found[#found].seq) or ''

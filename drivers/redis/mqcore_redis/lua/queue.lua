@@ -12,7 +12,7 @@ local MOST = 4000
 local call = redis.call
 
 local function text(number)
-  return string.format('%.0f', number)
+  return string.format('%d', number)
 end
 
 -- Where the message is in the stream. Numbers are the last part of a place: Redis's index of places
@@ -50,11 +50,13 @@ local function total(command, key, args)
   return sum
 end
 
--- What changes of a message: a fresh one is its number alone.
+local function untouched(seq)
+  return {seq = seq, count = 0, ttl = 0, lease = 0, claim = ''}
+end
+
+-- What changes of a message: an untouched one is its number alone.
 local function state(raw)
-  if #raw == 6 then
-    return {seq = number(raw), count = 0, ttl = 0, lease = 0, claim = ''}
-  end
+  if #raw == 6 then return untouched(number(raw)) end
   local seq, count, ttl, lease, rest = struct.unpack('>I6I4dd', raw)
   return {seq = seq, count = count, ttl = ttl, lease = lease, claim = raw:sub(rest)}
 end
@@ -84,10 +86,17 @@ local function read(seq)
   return raw and entry(seq, cmsgpack.unpack(raw))
 end
 
+-- Those that are `fresh`, beyond the cursor, are as they were posted.
 local function states(entries)
-  local ids, found = {}, {}
-  for n, e in ipairs(entries) do ids[n] = e.id end
-  for n, raw in ipairs(all('HMGET', IDS, ids)) do found[n] = state(raw) end
+  local ids, places, found = {}, {}, {}
+  for n, e in ipairs(entries) do
+    if e.fresh then
+      found[n] = untouched(e.seq)
+    else
+      ids[#ids + 1], places[#places + 1] = e.id, n
+    end
+  end
+  for n, raw in ipairs(all('HMGET', IDS, ids)) do found[places[n]] = state(raw) end
   return found
 end
 

@@ -15,7 +15,7 @@ local function chunk(sources, after, count, step)
       end
       for _, row in ipairs(rows) do
         local e = entry(tonumber(row[1]:sub(3)), row[2])
-        e.fresh = true
+        e.fresh = source.fresh
         found[#found + 1] = e
       end
     else
@@ -49,9 +49,11 @@ local function walk(sources, after, wanted, step, hidden)
     for n, score in ipairs(all('ZMSCORE', ENDS, members)) do
       local each = found[n]
       after = each.seq
-      dead = not score or tonumber(score) <= NOW
+      local life = tonumber(score or 0)
+      dead = life <= NOW
       if not dead then
         each = each.id and each or read(each.seq)
+        each.life = life
         if not hidden or each.client ~= hidden then taken[#taken + 1] = each end
         if #taken == wanted then return taken end
       end
@@ -65,16 +67,17 @@ local function walk(sources, after, wanted, step, hidden)
   return taken
 end
 
-local CLAIMABLE = {{zset = READY}, {from = FRESH}}
+local CLAIMABLE = {{zset = READY}, {from = FRESH, fresh = true}}
 local EVERYTHING = {{from = 0}, {zset = LATER}, {zset = CAME}}
 local END = 2 ^ 47
 
--- Say that these were taken from among the claimable ones.
+-- Say that these were taken from among the claimable ones. ZREM comes first, and even for fresh
+-- ones: a server that is out of memory lets a script go on after it.
 local function take(entries)
   local members, last = {}, FRESH
   for n, e in ipairs(entries) do
     members[n] = member(e.seq)
-    last = math.max(last, e.fresh and e.seq or 0)
+    if e.fresh then last = e.seq end
   end
   all('ZREM', READY, members)
   if last > FRESH then
