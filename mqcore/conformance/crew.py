@@ -1,8 +1,14 @@
 """Processes that work on the backend of a test, each with handles of its own."""
 
 import multiprocessing
+import os
+import random
+import signal
+import threading
+import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -19,6 +25,9 @@ faster than new interpreters and, unlike copies of the test itself, share no con
 
 PATIENCE = 60.0
 """Seconds that a process has to answer."""
+
+STOPS = (0.002, 0.01, 0.05, 0.1, 1.0)
+"""For how many seconds a process stands still at the most. All kinds are equally likely."""
 
 
 def prepare(opener: Opener) -> None:
@@ -122,6 +131,14 @@ class Worker:
     def has_said_something(self) -> bool:
         return self._pipe.poll()
 
+    def stop(self, seconds: float) -> None:
+        """Let it stand still for so long, wherever it is (SIGSTOP)."""
+        process = self._process.pid
+        assert process is not None
+        os.kill(process, signal.SIGSTOP)
+        time.sleep(seconds)
+        os.kill(process, signal.SIGCONT)
+
     def kill(self) -> None:
         """End it at once, wherever it is (SIGKILL)."""
         self._process.kill()
@@ -159,3 +176,22 @@ class Crew:
 
     def hear(self) -> list[Any]:
         return [worker.hear() for worker in self.workers]
+
+    @contextmanager
+    def stopped_now_and_then(self) -> Iterator[None]:
+        """Meanwhile each process stands still again and again, for up to a second."""
+        over = threading.Event()
+
+        def disturb(worker: Worker) -> None:
+            while not over.wait(random.uniform(0, 0.1)):
+                worker.stop(random.choice(STOPS) * random.random())
+
+        threads = [threading.Thread(target=disturb, args=(each,)) for each in self.workers]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()

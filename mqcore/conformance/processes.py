@@ -1,6 +1,7 @@
 """Several processes on one store; and processes that are killed in the middle of their work."""
 
 import random
+import signal
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -83,6 +84,16 @@ class TestProcesses(ProcessSuite):
         self.post(20, driver=self.watcher, ttl=DAY)
         self.crew.tell(do_anything, [(self.place, seed) for seed in range(3)])
         self.check(self.watcher, *self.crew.hear())
+
+    def test_everything_at_once_in_processes_that_stand_still_keeps_every_promise(self) -> None:
+        """B-074, B-093, B-103, B-104, B-108: between any two steps of a call, others go on."""
+        if not hasattr(signal, "SIGSTOP"):
+            not_run("this system has no way to stop a process")
+        self.post(20, driver=self.watcher, ttl=DAY)
+        self.crew.tell(do_anything, [(self.place, seed) for seed in range(3)])
+        with self.crew.stopped_now_and_then():
+            histories = self.crew.hear()
+        self.check(self.watcher, *histories)
 
     @requires(Capability.FIFO)
     def test_a_reader_misses_no_post_of_another_process_and_sees_their_order(self) -> None:
