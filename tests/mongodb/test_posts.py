@@ -296,3 +296,19 @@ def test_a_claim_that_was_answered_lives_on_when_all_that_it_held_is_deleted(
     assert list(driver.messages.delete(QUEUE, handles)) == [None, None]
     assert driver.claims.get(QUEUE, made.id).messages == ()
     driver.claims.renew(QUEUE, made.id, ttl=300, grace=60)
+
+
+@pytest.mark.parametrize("patience", [0, 0.01])
+def test_a_post_that_ended_is_not_undone_by_one_who_saw_it_under_way(
+    driver: MongoDriver, patience: float
+) -> None:
+    """Though some of it was deleted since, as some of what never came is not there."""
+    slow = Poster(driver)
+    begun = slow.begin()
+    seen = driver._store.view(QUEUE)
+    assert seen is not None
+    slow.insert(*begun)
+    assert slow.posts.end(*begun)
+    driver.messages.delete(QUEUE, [Handle(slow.ids[0])])
+    slow.posts.settle(seen, seen.posts[0], driver._store.moment(), patience=patience)
+    assert listed(driver) == slow.ids[1:]
