@@ -2,12 +2,14 @@
 
 import threading
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from bson import ObjectId
 from mqcore_mongodb.driver import MongoDriver, open_driver
 from mqcore_mongodb.posts import Posts
 from mqcore_mongodb.store import Document, View
+from mqcore_mongodb.turns import Turns
 from mqcore_mongodb.values import to_document
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
@@ -312,3 +314,31 @@ def test_a_post_that_ended_is_not_undone_by_one_who_saw_it_under_way(
     driver.messages.delete(QUEUE, [Handle(slow.ids[0])])
     slow.posts.settle(seen, seen.posts[0], driver._store.moment(), patience=patience)
     assert listed(driver) == slow.ids[1:]
+
+
+def test_a_pop_loses_nothing_to_who_collects_meanwhile(
+    driver: MongoDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posted = post(driver, 3)
+    end = Turns.end
+
+    def after_a_collection(self: Turns, seqs: Any) -> None:
+        end(self, seqs)
+        driver.collect()
+
+    monkeypatch.setattr(Turns, "end", after_a_collection)
+    assert [message.id for message in driver.messages.pop(QUEUE, 2)] == posted[:2]
+    assert listed(driver) == posted[2:]
+
+
+def test_an_id_is_free_again_though_nobody_removed_what_was_popped(
+    driver: MongoDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (new,) = new_messages(1)
+    driver.messages.post(QUEUE, [new])
+    with monkeypatch.context() as patch:
+        patch.setitem(driver._store.unheard, "messages", Mock())
+        assert [message.id for message in driver.messages.pop(QUEUE, 1)] == [new.id]
+    assert listed(driver) == []
+    driver.messages.post(QUEUE, [new])
+    assert listed(driver) == [new.id]

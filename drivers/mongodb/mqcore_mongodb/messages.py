@@ -128,8 +128,9 @@ class Messages(MessageController):
         found = list(messages.find(here, fields, hint=BY_ID))
         over = [each for each in found if each["ends"] <= at.second or each["state"] == GONE]
         if over:
-            some = {"$in": [each["seq"] for each in over]}
-            done = messages.delete_many({"q": view.q, "seq": some, "ends": {"$lte": at.second}})
+            some = {"q": view.q, "seq": {"$in": [each["seq"] for each in over]}}
+            still = {"$or": [{"ends": {"$lte": at.second}}, {"state": GONE}]}
+            done = messages.delete_many({**some, **still}, hint=BY_SEQ)
             self._store.count(view.q, messages=-done.deleted_count)
         return [each["id"] for each in found if each not in over and again.shows(each["seq"])]
 
