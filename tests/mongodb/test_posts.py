@@ -342,3 +342,32 @@ def test_an_id_is_free_again_though_nobody_removed_what_was_popped(
     assert listed(driver) == []
     driver.messages.post(QUEUE, [new])
     assert listed(driver) == [new.id]
+
+
+def test_a_move_that_others_settle_loses_nothing(
+    uri: str, driver: MongoDriver, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They take the numbers that it has in the dead-letter queue."""
+    dead = QueueRef(QUEUE.project, "dead")
+    driver.queues.create(dead, {})
+    posted = post(driver, 3)
+    worn = claim(driver, 3)
+    assert worn is not None
+    driver.claims.release(QUEUE, worn.id)
+    other = open_driver(uri, clock=clock)
+    behind = new_messages(1)
+    begin = Posts.begin
+
+    def and_wait(self: Posts, *args: Any, **options: Any) -> Any:
+        begun = begin(self, *args, **options)
+        monkeypatch.setattr(Posts, "begin", begin)
+        other.messages.post(dead, behind)
+        assert [message.id for message in other.messages.list(dead).items] == [behind[0].id]
+        return begun
+
+    monkeypatch.setattr(Posts, "begin", and_wait)
+    request = ClaimRequest(new_id(), 3, 60, 0, DeadLetter("dead", 1))
+    assert list(driver.claims.claim(QUEUE, [request])) == [None]
+    assert [message.id for message in other.messages.list(dead).items] == [behind[0].id, *posted]
+    assert listed(driver) == []
+    other.close()
