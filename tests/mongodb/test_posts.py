@@ -7,6 +7,7 @@ from unittest.mock import Mock
 import pytest
 from bson import ObjectId
 from mqcore_mongodb.driver import MongoDriver, open_driver
+from mqcore_mongodb.leases import Leases
 from mqcore_mongodb.posts import Posts
 from mqcore_mongodb.store import Document, View
 from mqcore_mongodb.turns import Turns
@@ -370,4 +371,41 @@ def test_a_move_that_others_settle_loses_nothing(
     assert list(driver.claims.claim(QUEUE, [request])) == [None]
     assert [message.id for message in other.messages.list(dead).items] == [behind[0].id, *posted]
     assert listed(driver) == []
+    other.close()
+
+
+def test_a_claim_that_is_ended_while_it_is_made_strands_nothing(
+    uri: str, driver: MongoDriver, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its maker marks when another one has freed, but not yet removed the claim."""
+    posted = post(driver, 2)
+    claims = type(driver.claims)
+    mark, read = claims._mark, claims._read  # type: ignore[attr-defined]
+    free = Leases.free
+    other = open_driver(uri, clock=clock)
+    seen: list[Any] = []
+
+    def after_a_while(self: Any, q: int, made: Any) -> None:
+        def and_let_mark(leases: Leases, q: int, ended: Any) -> None:
+            monkeypatch.setattr(Leases, "free", free)
+            free(leases, q, ended)
+            mark(self, q, made)
+            seen.append(read(self, q, made))
+
+        monkeypatch.setattr(claims, "_mark", mark)
+        monkeypatch.setattr(Leases, "free", and_let_mark)
+        clock.advance(10)
+        other.collect()
+
+    def as_seen(self: Any, q: int, made: Any) -> Any:
+        monkeypatch.setattr(claims, "_read", read)
+        return seen[0]
+
+    monkeypatch.setattr(claims, "_mark", after_a_while)
+    monkeypatch.setattr(claims, "_read", as_seen)
+    claim(driver, 2, ttl=10)
+    clock.advance(10)
+    everything = claim(other, 10)
+    assert everything is not None
+    assert [message.id for message in everything.messages] == posted
     other.close()
