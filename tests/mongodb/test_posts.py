@@ -409,3 +409,18 @@ def test_a_claim_that_is_ended_while_it_is_made_strands_nothing(
     assert everything is not None
     assert [message.id for message in everything.messages] == posted
     other.close()
+
+
+def test_what_a_crash_made_a_post_under_way_again_is_found_and_deleted(
+    driver: MongoDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of a post is written with less than its messages, and may be forgotten."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Posts, "end", lambda *_: True)
+        posted = post(driver, 3)
+    assert [message.id for message in driver.messages.get_many(QUEUE, posted[:1])] == posted[:1]
+    with monkeypatch.context() as patch:
+        patch.setattr(Posts, "end", lambda *_: True)
+        more = post(driver, 3)
+    assert list(driver.messages.delete(QUEUE, [Handle(more[1])])) == [None]
+    assert listed(driver) == [*posted, more[0], more[2]]

@@ -9,7 +9,7 @@ gone, which a late insert cannot replace, and what is there is removed.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from bson import ObjectId
 from pymongo.errors import BulkWriteError
@@ -93,6 +93,20 @@ class Posts:
             whole = listed["keep"] or self.is_whole(view.q, listed)
         if not (whole and self._finish(view, listed)):
             self._undo(view, listed)
+
+    def settle_those_of(self, view: View, seqs: Collection[int], at: Moment) -> bool:
+        """Settle the posts that have messages of these numbers; whether there were any.
+
+        Such a message may be posted for good: the end of its post is what a crash may forget.
+        """
+        those = [
+            listed
+            for listed in view.posts
+            if any(listed["first"] <= seq < listed["first"] + listed["n"] for seq in seqs)
+        ]
+        for listed in those:
+            self.settle(view, listed, at, patience=PATIENCE)
+        return bool(those)
 
     def finish_whole(self, view: View, at: Moment) -> bool:
         """Finish the posts whose messages are all there, and settle very old ones.
