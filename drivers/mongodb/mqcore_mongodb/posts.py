@@ -5,7 +5,8 @@ inserts its messages; and takes the range off the list. Readers leave out the ra
 listed, so all messages of a post appear at one moment, and nobody passes by a number that is still
 to come. The range of a post that died stays listed. Whoever is held up by it settles it: if all
 its messages are there, it is finished; else each number that is missing gets a message that is
-gone, which a late insert cannot replace, and what is there is removed.
+gone, which a late insert cannot replace; the post is marked as undone while it is listed, since its
+messages may be deleted by users once it has ended; and what is there is removed.
 """
 
 import time
