@@ -37,12 +37,15 @@ class Evidence:
         self.sights: dict[str, list[tuple[Event, Sight]]] = defaultdict(list)
         self.purges: list[Event] = []
         self.lost_pops: list[Event] = []
-        self.lost_claims: list[Event] = []
+        self.unseen_claims: list[Event] = []
+        """Each may have held messages once that its answer does not show."""
         for event in self.events:
             for sight in event.shown:
                 self.sights[sight.message].append((event, sight))
             if not event.refused:
                 self._add(event)
+        for claim in [each for tries in self.claims.values() for each in tries]:
+            self.unseen_claims += [claim] * self._unseen(claim)
         self.holds = {message: dict(self._holds(message)) for message in self.sights}
 
     def _add(self, event: Event) -> None:
@@ -53,7 +56,6 @@ class Evidence:
             self.leases[event.claim].append(event)
             if event.what == "claim":
                 self.claims[event.claim].append(event)
-                self.lost_claims += [] if event.answered else [event]
         elif event.what == "release":
             self.releases[event.claim].append(event)
         elif event.what == "purge":
@@ -62,6 +64,19 @@ class Evidence:
             self.lost_pops += [] if event.answered else [event]
             for sight in event.shown:
                 self.pops[sight.message].append(event)
+
+    def _unseen(self, claim: Event) -> int:
+        """How often the claim may have been made without an answer that shows what it held.
+
+        It may end in the middle of its own call, which then makes it again.
+        """
+        if not claim.answered:
+            return 1
+        ends = sum(maybe(claim, each) and maybe(each, claim) for each in self.releases[claim.claim])
+        return ends + int((claim.until - claim.since) // min(self._lives(claim)))
+
+    def _lives(self, claim: Event) -> Iterator[float]:
+        return (each.ttl for each in self.leases[claim.claim])
 
     def _holds(self, message: str) -> Iterator[tuple[str, Event]]:
         """The claims that held the message, each as a span in which it got hold of it.
@@ -183,13 +198,15 @@ class Evidence:
         """Whether the claim may have had the message when `seen` looked."""
         if claim not in self.claims:
             return True  # made by somebody whose calls are not in the history
-        lost = any(not each.answered and maybe(each, seen) for each in self.claims[claim])
+        # What is gone before the answer, the answer does not show.
+        beside = any(maybe(each, seen) and maybe(seen, each) for each in self.claims[claim])
         hold = self.holds.get(message, {}).get(claim)
-        return (lost or (hold is not None and maybe(hold, seen))) and not self.is_over(claim, seen)
+        held = beside or (hold is not None and maybe(hold, seen))
+        return held and not self.is_over(claim, seen)
 
     def most_life(self, message: str) -> float:
         """The time from which on the message had expired, whatever extended its life."""
-        if self.lost_claims:
+        if self.unseen_claims:
             return math.inf
         lives = [_rounded_up(post.until + post.ttl) for post in self.posts[message]]
         for claim in self.holds[message]:
@@ -200,4 +217,7 @@ class Evidence:
     def most_claims(self, message: str, seen: Event) -> int:
         """How often the message may have been claimed before `seen`."""
         holding = [event for event, _ in self.sights[message] if event.what == "claim"]
-        return sum(maybe(each, seen) for each in (*holding, *self.lost_claims))
+        answers = {each.claim for each in holding}
+        others = {sight.claim for _, sight in self.sights[message] if sight.claim} - answers
+        known = [*holding, *self.unseen_claims]
+        return sum(maybe(each, seen) for each in known) + len(others)

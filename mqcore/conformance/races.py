@@ -78,6 +78,18 @@ class TestRaces(Suite):
         posted = self.post(100)
         taken = race(self.workers(6, self.pop_all))
         assert sorted(flat(taken)) == posted
+
+    def test_who_collects_takes_nothing_from_those_who_pop(self) -> None:
+        """B-074."""
+
+        def collect(driver: Driver) -> list[str]:
+            for _ in range(50):
+                driver.collect()
+            return []
+
+        posted = self.post(100)
+        taken = race([*self.workers(2, self.pop_all), *self.workers(2, collect)])
+        assert sorted(flat(taken)) == posted
         assert self.everything() == []
 
     def test_pops_and_claims_never_share_a_message(self) -> None:

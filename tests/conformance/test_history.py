@@ -227,6 +227,26 @@ GOOD = {
         renew(5, LOST, "a", now=50, ttl=5),
         claim(7, 8, "b", 2, now=55),
     ],
+    "released before it is answered, and made again": [
+        P,
+        post(1, 2, "n"),
+        claim(3, 8, "a", message="n"),
+        release(4, 5, "a"),
+        claim(6, 9, "b", 2),
+    ],
+    "over before it is answered, and made again": [
+        P,
+        post(1, 2, "n"),
+        event("claim", 3, 8, 0, until=60, claim="a", ttl=60, shown=(Sight("n", "a", 1),)),
+        see(6, 9, None, 1, now=60),
+    ],
+    "deleted by the claim before it is answered": [
+        P,
+        post(1, 2, "n"),
+        claim(3, 8, "a", message="n"),
+        see(4, 5, "a", 1),
+        delete(6, 7, "a"),
+    ],
     "a claim that was asked for twice": [
         P,
         claim(3, LOST, "a"),

@@ -2,12 +2,15 @@
 
 import threading
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from bson import ObjectId
 from mqcore_mongodb.driver import MongoDriver, open_driver
+from mqcore_mongodb.leases import Leases
 from mqcore_mongodb.posts import Posts
 from mqcore_mongodb.store import Document, View
+from mqcore_mongodb.turns import Turns
 from mqcore_mongodb.values import to_document
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
@@ -296,3 +299,128 @@ def test_a_claim_that_was_answered_lives_on_when_all_that_it_held_is_deleted(
     assert list(driver.messages.delete(QUEUE, handles)) == [None, None]
     assert driver.claims.get(QUEUE, made.id).messages == ()
     driver.claims.renew(QUEUE, made.id, ttl=300, grace=60)
+
+
+@pytest.mark.parametrize("patience", [0, 0.01])
+def test_a_post_that_ended_is_not_undone_by_one_who_saw_it_under_way(
+    driver: MongoDriver, patience: float
+) -> None:
+    """Though some of it was deleted since, as some of what never came is not there."""
+    slow = Poster(driver)
+    begun = slow.begin()
+    seen = driver._store.view(QUEUE)
+    assert seen is not None
+    slow.insert(*begun)
+    assert slow.posts.end(*begun)
+    driver.messages.delete(QUEUE, [Handle(slow.ids[0])])
+    slow.posts.settle(seen, seen.posts[0], driver._store.moment(), patience=patience)
+    assert listed(driver) == slow.ids[1:]
+
+
+def test_a_pop_loses_nothing_to_who_collects_meanwhile(
+    driver: MongoDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posted = post(driver, 3)
+    end = Turns.end
+
+    def after_a_collection(self: Turns, seqs: Any) -> None:
+        end(self, seqs)
+        driver.collect()
+
+    monkeypatch.setattr(Turns, "end", after_a_collection)
+    assert [message.id for message in driver.messages.pop(QUEUE, 2)] == posted[:2]
+    assert listed(driver) == posted[2:]
+
+
+def test_an_id_is_free_again_though_nobody_removed_what_was_popped(
+    driver: MongoDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (new,) = new_messages(1)
+    driver.messages.post(QUEUE, [new])
+    with monkeypatch.context() as patch:
+        patch.setitem(driver._store.unheard, "messages", Mock())
+        assert [message.id for message in driver.messages.pop(QUEUE, 1)] == [new.id]
+    assert listed(driver) == []
+    driver.messages.post(QUEUE, [new])
+    assert listed(driver) == [new.id]
+
+
+def test_a_move_that_others_settle_loses_nothing(
+    uri: str, driver: MongoDriver, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They take the numbers that it has in the dead-letter queue."""
+    dead = QueueRef(QUEUE.project, "dead")
+    driver.queues.create(dead, {})
+    posted = post(driver, 3)
+    worn = claim(driver, 3)
+    assert worn is not None
+    driver.claims.release(QUEUE, worn.id)
+    other = open_driver(uri, clock=clock)
+    behind = new_messages(1)
+    begin = Posts.begin
+
+    def and_wait(self: Posts, *args: Any, **options: Any) -> Any:
+        begun = begin(self, *args, **options)
+        monkeypatch.setattr(Posts, "begin", begin)
+        other.messages.post(dead, behind)
+        assert [message.id for message in other.messages.list(dead).items] == [behind[0].id]
+        return begun
+
+    monkeypatch.setattr(Posts, "begin", and_wait)
+    request = ClaimRequest(new_id(), 3, 60, 0, DeadLetter("dead", 1))
+    assert list(driver.claims.claim(QUEUE, [request])) == [None]
+    assert [message.id for message in other.messages.list(dead).items] == [behind[0].id, *posted]
+    assert listed(driver) == []
+    other.close()
+
+
+def test_a_claim_that_is_ended_while_it_is_made_strands_nothing(
+    uri: str, driver: MongoDriver, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its maker marks when another one has freed, but not yet removed the claim."""
+    posted = post(driver, 2)
+    claims = type(driver.claims)
+    mark, read = claims._mark, claims._read  # type: ignore[attr-defined]
+    free = Leases.free
+    other = open_driver(uri, clock=clock)
+    seen: list[Any] = []
+
+    def after_a_while(self: Any, q: int, made: Any) -> None:
+        def and_let_mark(leases: Leases, q: int, ended: Any) -> None:
+            monkeypatch.setattr(Leases, "free", free)
+            free(leases, q, ended)
+            mark(self, q, made)
+            seen.append(read(self, q, made))
+
+        monkeypatch.setattr(claims, "_mark", mark)
+        monkeypatch.setattr(Leases, "free", and_let_mark)
+        clock.advance(10)
+        other.collect()
+
+    def as_seen(self: Any, q: int, made: Any) -> Any:
+        monkeypatch.setattr(claims, "_read", read)
+        return seen[0]
+
+    monkeypatch.setattr(claims, "_mark", after_a_while)
+    monkeypatch.setattr(claims, "_read", as_seen)
+    claim(driver, 2, ttl=10)
+    clock.advance(10)
+    everything = claim(other, 10)
+    assert everything is not None
+    assert [message.id for message in everything.messages] == posted
+    other.close()
+
+
+def test_what_a_crash_made_a_post_under_way_again_is_found_and_deleted(
+    driver: MongoDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of a post is written with less than its messages, and may be forgotten."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Posts, "end", lambda *_: True)
+        posted = post(driver, 3)
+    assert [message.id for message in driver.messages.get_many(QUEUE, posted[:1])] == posted[:1]
+    with monkeypatch.context() as patch:
+        patch.setattr(Posts, "end", lambda *_: True)
+        more = post(driver, 3)
+    assert list(driver.messages.delete(QUEUE, [Handle(more[1])])) == [None]
+    assert listed(driver) == [*posted, more[0], more[2]]

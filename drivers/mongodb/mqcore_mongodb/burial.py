@@ -64,11 +64,14 @@ class Burial:
         return moved + gone
 
     def _write(self, writes: Sequence[UpdateOne]) -> tuple[int, list[int]]:
-        """How many did something, and the places of those whose id the other queue has."""
+        """How many did something, and the places of those whose id the other queue has.
+
+        Where others have settled the range, its numbers are taken: what is to go there stays.
+        """
         try:
             return self._store.safe["messages"].bulk_write(writes, ordered=False).modified_count, []
         except BulkWriteError as error:
-            return error.details["nModified"], duplicates(error)
+            return error.details["nModified"], duplicates(error, "id")
 
     def _ids(self, places: Sequence[Document]) -> list[str]:
         found = self._store.fast["messages"].find({"$or": list(places)}, {"id": 1})

@@ -199,11 +199,12 @@ class Claims(ClaimController):
     def _read(self, q: int, claims: Sequence[Document]) -> list[Claim | None]:
         """The claims with what they hold; None for one that holds nothing or is not there.
 
-        One is not there when a failover has forgotten it. Then what it holds is let go.
+        One is not there when a failover has forgotten it, or others end it since it is over. Then
+        what it holds is let go.
         """
         leases = [claim["lease"] for claim in claims]
         seqs = [seq for claim in claims for seq in claim["seqs"]]
-        itself = {"_id": {"$in": [claim["_id"] for claim in claims]}, "q": q}
+        itself = {"_id": {"$in": [claim["_id"] for claim in claims]}, "q": q, "over": {"$gt": 0}}
         fields = {"lease": 1, "ttl": 1, "grace": 1, "renewed": 1}
         pipeline: list[Mapping[str, Any]] = [
             {"$match": {"q": q, "seq": {"$in": seqs}, "lease": {"$in": leases}}},

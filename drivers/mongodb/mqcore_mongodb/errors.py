@@ -97,9 +97,12 @@ def is_lost(error: Exception) -> bool:
     )
 
 
-def duplicates(error: errors.BulkWriteError) -> list[int]:
-    """The places of what was not written because its key is there. Raises any other error."""
+def duplicates(error: errors.BulkWriteError, field: str = "") -> list[int]:
+    """The places of what was not written because its key is there. Raises any other error.
+
+    With a field, only of those whose key has that field.
+    """
     failed = error.details.get("writeErrors", [])
     if not failed or any(each["code"] != DUPLICATE for each in failed):
         raise error
-    return [each["index"] for each in failed]
+    return [each["index"] for each in failed if not field or field in each["keyPattern"]]

@@ -81,9 +81,8 @@ class Leases:
         ends.update_many({**these, "over": {"$gt": 0, "$lte": at.second}}, {"$set": {"over": 0}})
         dead = list(ends.find({**these, "over": 0}, {"seqs": 1, "lease": 1}, hint="_id_"))
         self.free(q, dead)
-        gone = self._store.fast["claims"].delete_many(
-            {"_id": {"$in": [each["_id"] for each in dead]}, "q": q, "over": 0}
-        )
+        freed = {"$in": [each["lease"] for each in dead]}
+        gone = ends.delete_many({**these, "lease": freed, "over": 0})
         return gone.deleted_count
 
     def _wait_for_makers(self, these: Document) -> None:

@@ -118,9 +118,7 @@ class Messages(MessageController):
         here = {"q": view.q, "id": {"$in": list(ids)}}
         fields = {"seq": 1, "id": 1, "ends": 1, "state": 1}
         seqs = [each["seq"] for each in messages.find(here, fields, hint=BY_ID)]
-        for listed in view.posts:
-            if any(listed["first"] <= seq < listed["first"] + listed["n"] for seq in seqs):
-                self._posts.settle(view, listed, at, patience=PATIENCE)
+        self._posts.settle_those_of(view, seqs, at)
         again = self._store.view(queue)
         if again is None or again.q != view.q:
             return []
@@ -128,8 +126,9 @@ class Messages(MessageController):
         found = list(messages.find(here, fields, hint=BY_ID))
         over = [each for each in found if each["ends"] <= at.second or each["state"] == GONE]
         if over:
-            some = {"$in": [each["seq"] for each in over]}
-            done = messages.delete_many({"q": view.q, "seq": some, "ends": {"$lte": at.second}})
+            some = {"q": view.q, "seq": {"$in": [each["seq"] for each in over]}}
+            still = {"$or": [{"ends": {"$lte": at.second}}, {"state": GONE}]}
+            done = messages.delete_many({**some, **still}, hint=BY_SEQ)
             self._store.count(view.q, messages=-done.deleted_count)
         return [each["id"] for each in found if each not in over and again.shows(each["seq"])]
 
@@ -137,12 +136,15 @@ class Messages(MessageController):
         return self._store.call(lambda: self._get_many(queue, list(dict.fromkeys(ids))))
 
     def _get_many(self, queue: QueueRef, ids: list[str]) -> tuple[Message, ...]:
-        at = self._store.moment()
-        view = self._store.view(queue)
-        if view is None:
-            return ()
-        here = {"q": view.q, "id": {"$in": ids}}
-        found = self._store.fast["messages"].find(here, MESSAGE, hint=BY_ID)
+        while True:
+            at = self._store.moment()
+            view = self._store.view(queue)
+            if view is None:
+                return ()
+            here = {"q": view.q, "id": {"$in": ids}}
+            found = list(self._store.fast["messages"].find(here, MESSAGE, hint=BY_ID))
+            if not self._posts.settle_those_of(view, [each["seq"] for each in found], at):
+                break
         shown = {each["id"]: each for each in found if _is_shown(each, view, at)}
         messages = [shown[each] for each in ids if each in shown]
         return self._to_messages(view.q, messages, at)
@@ -253,6 +255,8 @@ class Messages(MessageController):
             found = self._store.look(queue, parts, hint=BY_ID)
             if found is None:
                 return [None] * len(handles)
+            if self._posts.settle_those_of(found.view, [e["seq"] for e in found.parts[0]], at):
+                continue
             there = {e["id"]: e for e in found.parts[0] if _is_shown(e, found.view, at)}
             q = found.view.q
             named = {each for handle in handles for each in handle.claim_ids}

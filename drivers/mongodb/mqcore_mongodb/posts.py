@@ -5,11 +5,12 @@ inserts its messages; and takes the range off the list. Readers leave out the ra
 listed, so all messages of a post appear at one moment, and nobody passes by a number that is still
 to come. The range of a post that died stays listed. Whoever is held up by it settles it: if all
 its messages are there, it is finished; else each number that is missing gets a message that is
-gone, which a late insert cannot replace, and what is there is removed.
+gone, which a late insert cannot replace; the post is marked as undone while it is listed, since its
+messages may be deleted by users once it has ended; and what is there is removed.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from bson import ObjectId
 from pymongo.errors import BulkWriteError
@@ -64,42 +65,49 @@ class Posts:
         return view, {**listed, "first": view.next}
 
     def end(self, view: View, listed: Document) -> bool:
-        """Take the range off the list. False when a failover has forgotten that it was taken."""
+        """Take the range off the list. False when it is undone, or a failover has forgotten it."""
         queues = self._store.fast["queues"]
-        here = {"_id": view.key, "q": view.q}
-        done = queues.update_one(
-            {**here, "posts.post": listed["post"]}, {"$pull": {"posts": {"post": listed["post"]}}}
-        )
-        if done.matched_count:
+        if queues.update_one(_unless_undone(view, listed), _off_the_list(listed)).matched_count:
             return True
-        found = queues.find_one(here, {"settled": 1})
+        found = queues.find_one({"_id": view.key, "q": view.q}, {"settled": 1})
         return found is None or listed["post"] in found["settled"]
 
     def give_up(self, view: View, listed: Document) -> None:
         """Remove what was inserted. For who knows that nothing more of it is on its way."""
         self._store.safe["messages"].delete_many(_range(view.q, listed), hint=BY_SEQ)
-        self.end(view, listed)
+        self._store.fast["queues"].update_one(_while_listed(view, listed), _off_the_list(listed))
 
     def settle(self, view: View, listed: Document, at: Moment, *, patience: float = 0) -> None:
-        """Wait so long for the end of the post, then finish it or undo it."""
+        """Wait so long for the end of the post, then finish it or undo it.
+
+        It may have ended since it was seen, and its messages may be gone since.
+        """
         deadline = time.monotonic() + patience
-        while not self.is_whole(view.q, listed):
-            if time.monotonic() > deadline:
-                self._undo(view, listed, at)
-                break
+        whole = self.is_whole(view.q, listed)
+        while not whole and time.monotonic() <= deadline:
             time.sleep(PAUSE)
-            again = self._store.fast["queues"].find_one(
-                {"_id": view.key, "q": view.q, "posts.post": listed["post"]}, {"_id": 1}
-            )
-            if again is None:
+            if not self._store.fast["queues"].find_one(_while_listed(view, listed), {"_id": 1}):
                 return
-        self._store.safe["queues"].update_one(
-            {"_id": view.key, "q": view.q, "posts.post": listed["post"]},
-            {
-                "$pull": {"posts": {"post": listed["post"]}},
-                "$push": {"settled": {"$each": [listed["post"]], "$slice": -REMEMBERED}},
-            },
-        )
+            whole = self.is_whole(view.q, listed)
+        if not whole:
+            self._take_missing(view.q, listed, at)
+            whole = listed["keep"] or self.is_whole(view.q, listed)
+        if not (whole and self._finish(view, listed)):
+            self._undo(view, listed)
+
+    def settle_those_of(self, view: View, seqs: Collection[int], at: Moment) -> bool:
+        """Settle the posts that have messages of these numbers; whether there were any.
+
+        Such a message may be posted for good: the end of its post is what a crash may forget.
+        """
+        those = [
+            listed
+            for listed in view.posts
+            if any(listed["first"] <= seq < listed["first"] + listed["n"] for seq in seqs)
+        ]
+        for listed in those:
+            self.settle(view, listed, at, patience=PATIENCE)
+        return bool(those)
 
     def finish_whole(self, view: View, at: Moment) -> bool:
         """Finish the posts whose messages are all there, and settle very old ones.
@@ -124,17 +132,31 @@ class Posts:
         found = self._store.fast["messages"].count_documents(here, hint=BY_SEQ)
         return found == int(listed["n"])
 
-    def _undo(self, view: View, listed: Document, at: Moment) -> None:
-        messages = self._store.safe["messages"]
-        start, n = listed["first"], listed["n"]
-        there = messages.find(
-            {"q": view.q, "seq": {"$gte": start, "$lt": start + n}}, {"seq": 1}, hint=BY_SEQ
+    def _finish(self, view: View, listed: Document) -> bool:
+        """Let the messages appear. False when the post is undone or has ended."""
+        remembered = {"$each": [listed["post"]], "$slice": -REMEMBERED}
+        done = self._store.safe["queues"].update_one(
+            _unless_undone(view, listed),
+            {**_off_the_list(listed), "$push": {"settled": remembered}},
         )
+        return done.matched_count > 0
+
+    def _undo(self, view: View, listed: Document) -> None:
+        """Remove what is there of the post, unless it has ended."""
+        queues, this = self._store.safe["queues"], _while_listed(view, listed)
+        # Written down before anything is removed: from here on nobody can finish it.
+        if queues.update_one(this, {"$set": {"posts.$.undone": True}}).matched_count:
+            self._store.safe["messages"].delete_many(_range(view.q, listed), hint=BY_SEQ)
+            queues.update_one(this, _off_the_list(listed))
+
+    def _take_missing(self, q: int, listed: Document, at: Moment) -> None:
+        """Put something in the place of each message that is not there, so that none comes."""
+        start, n = listed["first"], listed["n"]
+        here = {"q": q, "seq": {"$gte": start, "$lt": start + n}}
+        there = self._store.safe["messages"].find(here, {"seq": 1}, hint=BY_SEQ)
         missing = set(range(start, start + n)) - {each["seq"] for each in there}
         if missing:
-            self._take(view.q, sorted(missing), at)
-        if not listed["keep"] and not self.is_whole(view.q, listed):
-            messages.delete_many(_range(view.q, listed), hint=BY_SEQ)
+            self._take(q, sorted(missing), at)
 
     def _take(self, q: int, seqs: Sequence[int], at: Moment) -> None:
         gone = [
@@ -150,3 +172,16 @@ class Posts:
 def _range(q: int, listed: Document) -> Document:
     first = listed["first"]
     return {"q": q, "seq": {"$gte": first, "$lt": first + listed["n"]}, "post": listed["post"]}
+
+
+def _while_listed(view: View, listed: Document) -> Document:
+    return {"_id": view.key, "q": view.q, "posts.post": listed["post"]}
+
+
+def _unless_undone(view: View, listed: Document) -> Document:
+    this = {"post": listed["post"], "undone": {"$exists": False}}
+    return {"_id": view.key, "q": view.q, "posts": {"$elemMatch": this}}
+
+
+def _off_the_list(listed: Document) -> Document:
+    return {"$pull": {"posts": {"post": listed["post"]}}}

@@ -5,8 +5,8 @@ end. Whatever is in queues has the number of the queue's contents, `q`, which is
 Deleting or purging a queue leaves its `q` to `graves`.
 
 queues         _id {p project, n name}; u, the number of the queue; q; next, the number of the next
-               message; posts, those under way; settled, those that others finished; due, the first
-               end of a delay; metadata, version
+               message; posts, those under way, and whether others have undone them; settled, those
+               that others finished; due, the first end of a delay; metadata, version
 messages       q, seq, id, body, client, checksum, posted, ttl, ends, state, count; due while
                delayed, claim and lease while claimed; post, which brought it
 claims         _id "q/claim id"; q, lease, seqs (what it may hold), over, ttl, grace, renewed; low,

@@ -143,7 +143,8 @@ class Taker:
                     return []
                 q, lease = found.view.q, ObjectId()
                 these = {"q": q, "seq": {"$in": [each["seq"] for each in found.messages]}}
-                change = {"$set": {"state": GONE, "lease": lease, "ends": 0}}
+                # Not over yet: nobody is to collect them before they are read.
+                change = {"$set": {"state": GONE, "lease": lease}}
                 messages.update_many({**these, "state": FREE}, change, hint=BY_SEQ)
             taken = list(messages.find({**these, "lease": lease}, MESSAGE).hint(BY_SEQ).sort("seq"))
             if taken:
