@@ -38,7 +38,7 @@ def comes_true(condition: Callable[[], bool], seconds: float) -> bool:
 
 def ask_until(done: Callable[[], bool], teller: Redis, *words: str) -> None:
     """Give an operator's command, and again until it had its effect."""
-    answers = []
+    answers: list[str] = []
     while not answers or not comes_true(done, ASKED_AGAIN):
         assert len(answers) * ASKED_AGAIN < PATIENCE, answers
         answers.append(teller.cli(*words))
