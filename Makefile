@@ -13,8 +13,8 @@ BIN := $(VENV)/bin
 DECLARED := setup.cfg pyproject.toml README.md LICENSE
 SOURCES := $(shell find mqcore drivers -type f ! -name '*.pyc' ! -path '*/.*')
 
-# One more than there are processors: tests wait for disks and servers, too.
-TESTERS := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 1)))
+# Two more than there are processors: tests wait for disks, servers and timeouts, too.
+TESTERS := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 2)))
 
 .PHONY: run test bench servers clean
 .DELETE_ON_ERROR:
