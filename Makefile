@@ -26,7 +26,7 @@ test: $(VENV)/.test servers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy mqcore drivers/*/mqcore_* examples/mqcore-lmdb/mqcore_lmdb tests bench/*.py
-	$(BIN)/python -m pytest --numprocesses $(TESTERS) --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(TESTERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(VENV)/.test servers
 	@$(BIN)/python bench/bundled.py $(ARGS)

@@ -21,6 +21,21 @@ from .backends import (
 )
 
 
+LONGEST = (
+    "test_swift",
+    "test_postgresql",
+    "test_mongodb",
+    "test_mongodb_standalone",
+    "test_example",
+)
+"""Files that take so long that nothing else should be left to do when they are begun."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first: processes of pytest-xdist take one file after another."""
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # Here, since what the suite registers in the processes of pytest-xdist cannot print.
     Ledger.start(config)

@@ -86,7 +86,7 @@ class TestProcesses(ProcessSuite):
         self.check(self.watcher, *self.crew.hear())
 
     def test_everything_at_once_in_processes_that_stand_still_keeps_every_promise(self) -> None:
-        """B-074, B-093, B-103, B-104, B-108: between any two steps of a call, others go on."""
+        """B-074, B-093, B-103, B-104, B-108. Between any two steps of a call, others go on."""
         if not hasattr(signal, "SIGSTOP"):
             not_run("this system has no way to stop a process")
         self.post(20, driver=self.watcher, ttl=DAY)

@@ -146,7 +146,7 @@ class DatabaseMeter:
 
     library: str
     query: str
-    """One number that grows with the work of all connections."""
+    """Rows that end with a number each, whose sum grows with the work of all connections."""
 
     def __init__(self, uri: str) -> None:
         scheme, _, place = uri.partition(":")
@@ -163,17 +163,14 @@ class DatabaseMeter:
         self._connection.close()
 
     def _read(self) -> int:
-        return int(self._connection.exec_driver_sql(self.query).scalar_one())
+        return sum(int(row[-1]) for row in self._connection.exec_driver_sql(self.query))
 
 
 class MariaDBMeter(DatabaseMeter):
     """Rows that the storage engine was asked for, and rows written (the counters `Handler_...`)."""
 
     library = "pymysql"
-    query = (
-        "SELECT SUM(variable_value) FROM information_schema.global_status"
-        " WHERE variable_name REGEXP '^handler_(read|write|update|delete)'"
-    )
+    query = "SHOW GLOBAL STATUS WHERE variable_name REGEXP '^handler_(read|write|update|delete)'"
 
 
 class PostgreSQLMeter(DatabaseMeter):

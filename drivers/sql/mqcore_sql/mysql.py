@@ -155,7 +155,7 @@ class MysqlClient(Client):
         return f"{'mariadb' if connection.is_mariadb else 'mysql'}+pymysql"
 
     def lock_tables(self, bound: Connection) -> None:
-        lock = text("SELECT GET_LOCK(CONCAT('mqcore.', MD5(DATABASE())), :seconds)")
+        lock = text("SELECT GET_LOCK(CONCAT('mqcore.', LEFT(SHA2(DATABASE(), 256), 32)), :seconds)")
         if bound.execute(lock, {"seconds": TO_LOCK}).scalar() != 1:
             raise Unavailable(
                 f"the tables of the database {self.place} are being made or upgraded by another"
