@@ -20,7 +20,6 @@ from .backends import (
     Swift,
 )
 
-
 LONGEST = (
     "test_swift",
     "test_postgresql",
