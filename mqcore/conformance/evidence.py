@@ -73,10 +73,8 @@ class Evidence:
         if not claim.answered:
             return 1
         ends = sum(maybe(claim, each) and maybe(each, claim) for each in self.releases[claim.claim])
-        return ends + int((claim.until - claim.since) // min(self._lives(claim)))
-
-    def _lives(self, claim: Event) -> Iterator[float]:
-        return (each.ttl for each in self.leases[claim.claim])
+        shortest = min(each.ttl for each in self.leases[claim.claim])
+        return ends + int((claim.until - claim.since) // shortest)
 
     def _holds(self, message: str) -> Iterator[tuple[str, Event]]:
         """The claims that held the message, each as a span in which it got hold of it.

@@ -182,16 +182,21 @@ def test_a_claimer_that_died_before_it_marked_strands_nothing(
     assert [message.id for message in everything.messages] == posted
 
 
+def worn_out(driver: MongoDriver, n: int) -> tuple[QueueRef, list[str], ClaimRequest]:
+    """Post messages that a claim moves; the dead-letter queue, their ids, and such a claim."""
+    dead = QueueRef(QUEUE.project, "dead")
+    driver.queues.create(dead, {})
+    posted = post(driver, n)
+    worn = claim(driver, n)
+    assert worn is not None
+    driver.claims.release(QUEUE, worn.id)
+    return dead, posted, ClaimRequest(new_id(), n, 60, 0, DeadLetter(dead.name, 1))
+
+
 def test_a_move_that_died_half_way_loses_nothing(
     driver: MongoDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dead = QueueRef(QUEUE.project, "dead")
-    driver.queues.create(dead, {})
-    posted = post(driver, 3)
-    worn = claim(driver, 3)
-    assert worn is not None
-    driver.claims.release(QUEUE, worn.id)
-    request = ClaimRequest(new_id(), 3, 60, 0, DeadLetter("dead", 1))
+    dead, posted, request = worn_out(driver, 3)
     with monkeypatch.context() as patch:
         patch.setattr(Posts, "end", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
@@ -349,12 +354,7 @@ def test_a_move_that_others_settle_loses_nothing(
     uri: str, driver: MongoDriver, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They take the numbers that it has in the dead-letter queue."""
-    dead = QueueRef(QUEUE.project, "dead")
-    driver.queues.create(dead, {})
-    posted = post(driver, 3)
-    worn = claim(driver, 3)
-    assert worn is not None
-    driver.claims.release(QUEUE, worn.id)
+    dead, posted, request = worn_out(driver, 3)
     other = open_driver(uri, clock=clock)
     behind = new_messages(1)
     begin = Posts.begin
@@ -367,7 +367,6 @@ def test_a_move_that_others_settle_loses_nothing(
         return begun
 
     monkeypatch.setattr(Posts, "begin", and_wait)
-    request = ClaimRequest(new_id(), 3, 60, 0, DeadLetter("dead", 1))
     assert list(driver.claims.claim(QUEUE, [request])) == [None]
     assert [message.id for message in other.messages.list(dead).items] == [behind[0].id, *posted]
     assert listed(driver) == []

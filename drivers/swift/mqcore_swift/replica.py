@@ -58,7 +58,7 @@ class Replica:
                 view = resolve(self.requests.names(f"{self.digest}/", marker), self.tip)
                 return Outlook(view, self._heads(view, known or {}))
             except TornError as error:
-                self.torn = error
+                self.torn = error.with_traceback(None)  # which would keep the whole listing
                 self.loaded = False
                 time.sleep(0.02 * attempt)
         raise Unavailable(
