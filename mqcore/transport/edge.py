@@ -36,7 +36,7 @@ class Edge:
         name = new_request_id()
         request_id.set(name)
         header = (b"x-openstack-request-id", name.encode())
-        exchange = Exchange(scope, receive, send, timeout=self._timeout, answer_header=header)
+        exchange = Exchange(scope, receive, send, self._timeout, header)
         scope[EXCHANGE] = exchange
         try:
             await self._app(scope, _start, exchange.send)

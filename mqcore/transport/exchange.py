@@ -31,42 +31,25 @@ class Exchange:
     known.
     """
 
-    __slots__ = (
-        "_answer_header",
-        "_cycle",
-        "_length",
-        "_may_come",
-        "_receive",
-        "_send",
-        "_timeout",
-        "headers",
-        "project",
-        "status",
-        "unread",
-    )
+    unread = False
+    status = 0
+    project: str | None = None
+    _length: int | None = None
+    _may_come = True
+    """Whether more of an unread body may be on its way."""
 
     def __init__(
         self,
         scope: Mapping[str, Any],
         receive: Receive,
         send: Send,
-        *,
         timeout: float,
         answer_header: tuple[bytes, bytes],
     ) -> None:
         self._receive = receive
-        # uvicorn's own state answers without waiting, which takes longer than the rest of a claim.
-        cycle = getattr(receive, "__self__", None)
-        self._cycle = cycle if isinstance(cycle, RequestResponseCycle) else None
         self._send = send
         self._timeout = timeout
         self._answer_header = answer_header
-        self._length: int | None = None
-        # Whether more of an unread body may be on its way.
-        self._may_come = True
-        self.unread = False
-        self.status = 0
-        self.project: str | None = None
         self.headers = headers = dict(scope["headers"])
         if b"content-length" in headers:
             self._length = int(headers[b"content-length"])
@@ -76,13 +59,20 @@ class Exchange:
         if b"expect" in headers:
             self._may_come = False
 
+    @property
+    def _cycle(self) -> RequestResponseCycle | None:
+        """uvicorn's own state answers without waiting, which takes longer than a claim's rest."""
+        cycle = getattr(self._receive, "__self__", None)
+        return cycle if isinstance(cycle, RequestResponseCycle) else None
+
     async def body(self, limit: int, too_long: Kind) -> bytes:
         """The body, of `limit` bytes at most; raises Refusal. Empty when there is none."""
         if not self.unread:
             return b""
         if self._length is not None and self._length > limit:
             raise _too_long(limit, too_long)
-        if self._cycle and not self._cycle.more_body:
+        cycle = self._cycle
+        if cycle and not cycle.more_body:
             return await self._read(limit, too_long)
         try:
             async with asyncio.timeout(self._timeout):
@@ -111,8 +101,9 @@ class Exchange:
 
     async def client_left(self) -> bool:
         """Whether the client closed the connection. Waits for nothing; ask after `body`."""
-        if self._cycle:
-            return self._cycle.disconnected
+        cycle = self._cycle
+        if cycle:
+            return cycle.disconnected
         try:
             async with asyncio.timeout(0):
                 while (await self._receive())["type"] != "http.disconnect":

@@ -1,17 +1,16 @@
 """`/v2/ping` and `/v2/health` (spec 2.5)."""
 
+import asyncio
 import logging
 import uuid
-from collections.abc import Sequence
 
 import falcon.asgi
 
-from mqcore.contract import MQError, QueueRef
+from mqcore.contract import MQError
 from mqcore.service import Service
 
 from .bridge import Bridge
 from .errors import FORBIDDEN, Refusal
-from .merged import Merged
 from .render import write
 from .request import Request, Resource
 
@@ -19,29 +18,38 @@ __all__ = ["Health", "Ping"]
 
 log = logging.getLogger(__name__)
 
-NOWHERE = QueueRef(None, "")
-"""Where pings go: no queue of a user is there."""
-
 
 class Ping(Resource):
     def __init__(self, service: Service, bridge: Bridge) -> None:
         self._service = service
         self._bridge = bridge
-        self._ask = Merged(self._ping)
+        self._waiting: list[asyncio.Future[BaseException | None]] = []
 
     async def on_get(self, req: Request, resp: falcon.asgi.Response) -> None:
-        try:
-            await self._bridge.merged(self._ask, NOWHERE, None)
-        except MQError as error:
+        answer = asyncio.get_running_loop().create_future()
+        self._waiting.append(answer)
+        if len(self._waiting) == 1:
+            self._asking = asyncio.create_task(self._ask())
+        error = await answer
+        if error is None:
+            resp.status = 204
+        elif isinstance(error, MQError):
             log.warning("the storage does not answer a ping: %s", error)
             resp.status = 503
         else:
-            resp.status = 204
+            raise error
 
-    def _ping(self, _: QueueRef, requests: Sequence[None]) -> Sequence[None]:
-        """Ask the store once for all that wait for the answer."""
-        self._service.ping()
-        return requests
+    async def _ask(self) -> None:
+        """Ask the store once, for all who come until it answers."""
+        error: BaseException | None = None
+        try:
+            await self._bridge.run(None, self._service.ping)
+        except BaseException as exc:
+            error = exc
+        waiting, self._waiting = self._waiting, []
+        for answer in waiting:
+            if not answer.done():
+                answer.set_result(error)
 
     async def on_head(self, req: Request, resp: falcon.asgi.Response) -> None:
         """Says that the server runs; does not ask the store."""

@@ -1,6 +1,9 @@
 """Spec 2.4 and 2.5: versions, home document, ping and health."""
 
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -109,6 +112,30 @@ class TestPing:
             response = api.get("/v2/ping")
             assert (response.status_code, response.content) == (503, b"")
             assert api.http.head("/v2/ping").status_code == 204
+
+    @pytest.mark.parametrize(("error", "status"), [(Unavailable("x"), 503), (KeyError("x"), 500)])
+    def test_those_who_come_before_the_store_answers_share_the_answer(
+        self, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
+    ) -> None:
+        asked, answers = threading.Semaphore(0), threading.Event()
+        calls = []
+
+        def hang() -> None:
+            calls.append(1)
+            asked.release()
+            assert answers.wait(10)
+            raise error
+
+        driver = open_driver("memory://", clock=Clock())
+        monkeypatch.setattr(driver, "ping", hang)
+        with serve(driver=driver) as live, ThreadPoolExecutor(8) as pool:
+            clients = [live.api() for _ in range(8)]
+            statuses = [pool.submit(client.get, "/v2/ping") for client in clients]
+            assert asked.acquire(timeout=10)
+            time.sleep(0.3)
+            answers.set()
+            assert {one.result().status_code for one in statuses} == {status}
+            assert len(calls) < len(clients)
 
 
 @pytest.fixture(scope="module")
