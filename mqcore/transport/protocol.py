@@ -11,38 +11,45 @@ from mqcore.logs import new_request_id
 __all__ = ["bounded_protocol"]
 
 
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+"""What uvicorn writes before a body that waits to be asked for, and must not be held back."""
+
+
 class _OneWrite:
-    """A transport that sends the head and the body of an answer with one call of the system.
+    """What an answer is written to: its head goes with its body, in one call of the system.
 
     uvicorn writes them one after the other, and each call costs more than what it writes.
     """
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._parts: list[bytes] = []
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._write = transport.write
+        self._close = transport.close
+        self._held = b""
+        self.is_closing = transport.is_closing
 
     def write(self, data: bytes) -> None:
-        if not self._parts:
-            self._loop.call_soon(self.flush)
-        self._parts.append(data)
+        if self._held or data == CONTINUE:
+            self._write(self._held + data)
+            self._held = b""
+        else:
+            self._held = data
 
     def flush(self) -> None:
-        if self._parts:
-            data = b"".join(self._parts)
-            self._parts.clear()
-            self._transport.write(data)
+        if self._held:
+            self._write(self._held)
+            self._held = b""
 
     def close(self) -> None:
         self.flush()
-        self._transport.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
+        self._close()
 
 
 class _BoundedProtocol(HttpToolsProtocol):
-    """Refuses a head that is too large or takes too long; uvicorn itself would take both."""
+    """Refuses a head that is too large or takes too long; uvicorn itself would take both.
+
+    A timer for each request would cost more than its parsing: one looks now and then at how long
+    the connection has been waiting for something.
+    """
 
     max_head: int
     head_timeout: float
@@ -51,20 +58,19 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     _in_head = True
     _head_bytes = 0
-    _head_began = 0.0
-    _head_timer: asyncio.TimerHandle | None = None
+    _waits_since = 0.0
+    _patience: float | None = None
+    """How long (seconds) it may wait; None while it is we who are waited for."""
+    _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self._out = _OneWrite(transport, self.loop)
-        super().connection_made(self._out)  # type: ignore[arg-type]
-        self._start_head_timer()
-
-    def on_response_complete(self) -> None:
-        self._out.flush()
-        super().on_response_complete()
+        self._out = _OneWrite(transport)
+        super().connection_made(transport)
+        self._wait(self.head_timeout)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_head_timer()
+        if self._timer is not None:
+            self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -79,39 +85,55 @@ class _BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._in_head = True
         self._head_bytes = 0
-        self._start_head_timer()
+        self._wait(self.head_timeout)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        self._patience = None
         super().on_headers_complete()
+        if self.cycle is not None:
+            self.cycle.transport = self._out  # type: ignore[assignment]
 
-    def _start_head_timer(self) -> None:
-        """Note when the head began. One timer serves the heads of many requests."""
-        self._head_began = self.loop.time()
-        if self._head_timer is None:
-            self._head_timer = self.loop.call_later(self.head_timeout, self._check_head)
-
-    def _stop_head_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def _check_head(self) -> None:
-        self._head_timer = None
-        if not self._in_head or self.transport.is_closing():
+    def on_response_complete(self) -> None:
+        self._out.flush()
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
             return
-        left = self._head_began + self.head_timeout - self.loop.time()
+        # As uvicorn does, but for its timer.
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        if not self._in_head:
+            self._wait(self.timeout_keep_alive)
+
+    def _wait(self, seconds: float) -> None:
+        """From now on the client has this long."""
+        self._waits_since = self.loop.time()
+        self._patience = seconds
+        if self._timer is None:
+            self._look_in(seconds)
+
+    def _look_in(self, seconds: float) -> None:
+        # Never longer than what may be waited for next.
+        seconds = min(seconds, self.head_timeout, self.timeout_keep_alive)
+        self._timer = self.loop.call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._patience is None or self.transport.is_closing():
+            return
+        left = self._waits_since + self._patience - self.loop.time()
         if left > 0:
-            self._head_timer = self.loop.call_later(left, self._check_head)
-        else:
+            self._look_in(left)
+        elif self._in_head:
             self._refuse(408, f"send the head of a request within {self.head_timeout:g} seconds")
+        else:
+            self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """Called by uvicorn when the bytes are not HTTP."""
         self._refuse(400, "this is not a valid HTTP/1.1 request")
 
     def _refuse(self, status: int, description: str) -> None:
-        self._stop_head_timer()
         body = msgspec.json.encode({"title": "Bad request", "description": description})
         head = (
             b"content-type: application/json\r\nvary: Accept\r\nconnection: close\r\n"
