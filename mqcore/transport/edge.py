@@ -46,6 +46,8 @@ class Edge:
                 raise
             await _answer_failure(exchange)
         finally:
+            # It knows the connection, which knows the scope: a circle, left to the collector.
+            del scope[EXCHANGE]
             if access_log.isEnabledFor(logging.INFO):
                 _log_access(scope, exchange, time.perf_counter() - start)
 

@@ -1,0 +1,41 @@
+"""What a request made is freed with its last reference: the collector would stop all threads."""
+
+import gc
+from typing import Any
+
+import pytest
+
+from .live import Api
+
+OURS = ("mqcore.", "uvicorn.", "falcon.")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/v2/ping", None),
+        ("POST", "/v2/queues/q/messages", {"messages": [{"body": 1}]}),
+        ("GET", "/v2/queues/q/messages?echo=true", None),
+        ("POST", "/v2/queues/q/claims", {"ttl": 60, "grace": 60}),
+    ],
+)
+def test_a_request_leaves_no_circle_of_references(
+    api: Api, method: str, path: str, body: Any
+) -> None:
+    def ask() -> None:
+        assert api.http.request(method, path, json=body).status_code in (200, 201, 204)
+
+    ask()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            ask()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        names = [f"{type(one).__module__}.{type(one).__qualname__}" for one in gc.garbage]
+        assert [name for name in names if name.startswith(OURS)] == []
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
