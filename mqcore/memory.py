@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from heapq import merge
 from itertools import count, islice
 from math import inf
+from operator import attrgetter
 from typing import Any
 
 from sortedcontainers import SortedDict, SortedSet
@@ -192,18 +193,12 @@ class _Box:
 
     def rows(self, *states: int, after: int = 0, newest_first: bool = False) -> Iterator[_Row]:
         """The messages in these states, by number."""
-        numbers = merge(
-            *(
-                self.by_state[state].irange(after, None, (False, False), newest_first)
-                for state in states
-            ),
-            reverse=newest_first,
+        places = [self.by_state[state] for state in states]
+        runs = (
+            map(place.__getitem__, place.irange(after, None, (False, False), newest_first))
+            for place in places
         )
-        return (self._row(number) for number in numbers)
-
-    def _row(self, number: int) -> _Row:
-        row: _Row = next(rows[number] for rows in self.by_state if number in rows)
-        return row
+        return merge(*runs, key=attrgetter("number"), reverse=newest_first)
 
 
 class _Store:

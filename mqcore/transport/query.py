@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from .errors import BAD_QUERY, Refusal
 from .request import Request
@@ -53,10 +53,9 @@ def next_links(path: str, params: Params, marker: str | None) -> list[dict[str, 
     """The links of a page: how to get the next one, with the caller's own parameters."""
     if marker is None:
         return []
-    given = {name: _plain(value) for name, value in params.items() if value is not None}
-    query = urlencode({**given, "marker": marker}, quote_via=quote)
-    return [{"rel": "next", "href": f"{path}?{query}"}]
+    given = [f"{name}={_plain(value)}&" for name, value in params.items() if value is not None]
+    return [{"rel": "next", "href": f"{path}?{''.join(given)}marker={quote(marker, safe='')}"}]
 
 
 def _plain(value: str | int | bool) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) else quote(str(value), safe="")
