@@ -55,8 +55,8 @@ class Noting:
 
 
 class NotedDatabase(Database):
-    def __init__(self, dialect: Any, cursor: Any) -> None:
-        super().__init__(dialect, Noting(cursor))
+    def __init__(self, dialect: Any, cursor: Any, pipeline: Any = None) -> None:
+        super().__init__(dialect, Noting(cursor), pipeline)
 
 
 def on_mariadb(connection: Any, statement: str, parameters: tuple[Any, ...]) -> Iterator[str]:

@@ -154,7 +154,7 @@ def _known(work: Work, queue_id: int, requests: Sequence[ClaimRequest]) -> dict[
             if row.ends_at > work.second:
                 known[row.id] = _to_claim(work, queue_id, row)
             else:
-                work.db.run(_DELETE, {"q": queue_id, "c": row.id})
+                work.db.later(_DELETE, {"q": queue_id, "c": row.id})
     return known
 
 
@@ -202,7 +202,7 @@ class _Taker:
             "ends_at": work.end(request.ttl),
             "seqs": json.dumps([row.seq for row in chosen]),
         }
-        work.db.run(_INSERT, new)
+        work.db.later(_INSERT, new)
         _hold(work, self.queue_id, request, chosen, more=1)
         content = rows.read_bodies(work, self.queue_id, chosen)
         held = tuple(
@@ -242,7 +242,7 @@ class _Taker:
             if seq in landed
         ]
         if moves:
-            self.work.db.run_many(_MOVE_BODY, moves)
+            self.work.db.later_many(_MOVE_BODY, moves)
         rows.remove(self.work, self.queue_id, spent)
 
 
@@ -260,7 +260,7 @@ def _hold(
         "more": more,
     }
     for some in rows.chunks([row.seq for row in held]):
-        work.db.run(_HOLD, {**values, "seqs": some})
+        work.db.later(_HOLD, {**values, "seqs": some})
     extended = [row for row in held if row.expires_at < end]
     for row in extended:
         work.tally.add(queue_id, tally.LIVE, row.expires_at, -1)
@@ -284,7 +284,7 @@ def _renew(work: Work, queue: QueueRef, claim_id: str, ttl: int, grace: int) -> 
         "renewed": work.now,
         "end": work.end(ttl),
     }
-    work.db.run(_RENEW, values)
+    work.db.later(_RENEW, values)
 
 
 def _release(work: Work, queue: QueueRef, claim_id: str) -> None:
@@ -295,5 +295,5 @@ def _release(work: Work, queue: QueueRef, claim_id: str) -> None:
     held = _held(work, queue_id, claim)
     work.tally.add(queue_id, tally.CLAIMED, claim.ends_at, -len(held))
     rows.give_back(work, queue_id, [row.seq for row in held])
-    work.db.run(_DELETE, {"q": queue_id, "c": claim_id})
+    work.db.later(_DELETE, {"q": queue_id, "c": claim_id})
     work.woken.add(queue)

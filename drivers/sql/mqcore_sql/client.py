@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import unquote
 
@@ -61,6 +62,10 @@ class Client(abc.ABC):
 
     @abc.abstractmethod
     def cursor(self, connection: Any) -> Any: ...
+
+    def pipeline(self, connection: Any) -> Callable[[], AbstractContextManager[Any]] | None:
+        """Inside it, statements go to the server together; None where the library has none."""
+        return None
 
     @abc.abstractmethod
     def is_durable(self, connection: Any) -> bool:

@@ -270,7 +270,7 @@ def _post(work: Work, queue: QueueRef, messages: Sequence[NewMessage]) -> list[s
         if seq in landed
     ]
     if content:
-        work.db.run_many(_INSERT_BODIES, content)
+        work.db.later_many(_INSERT_BODIES, content)
     return [new.id for new in messages]
 
 

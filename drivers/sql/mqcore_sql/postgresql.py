@@ -1,7 +1,7 @@
 """PostgreSQL, by way of psycopg 3."""
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -93,6 +93,9 @@ class PostgresqlClient(Client):
 
     def cursor(self, connection: Any) -> Any:
         return connection.cursor(binary=True)
+
+    def pipeline(self, connection: Any) -> Callable[[], AbstractContextManager[Any]] | None:
+        return connection.pipeline if psycopg.Pipeline.is_supported() else None
 
     def is_durable(self, connection: _Connection) -> bool:
         cursor = connection.execute(

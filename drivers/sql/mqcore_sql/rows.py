@@ -133,6 +133,7 @@ _END = Statement(
 )
 
 _INSERT = Statement(dialect.insert_new(messages, ["queue_id", "id"]))
+_INSERT_ALL = Statement(messages.insert())
 _LANDED = Statement(
     select(messages.c.seq).where(_queue, messages.c.seq.between(bindparam("a"), bindparam("b")))
 )
@@ -272,7 +273,7 @@ def promote(work: Work, queue_id: int, limit: int, since: int, *, wait: bool = F
     due = {"q": queue_id, "since": since, "now": work.second, "limit": limit}
     found = work.db.all(_DUE_LOCKED if wait else _DUE_UNLOCKED, due)
     for some in chunks({row.claim_id for row in found} - {None}):
-        work.db.run(_END, {"q": queue_id, "ids": some, "now": work.second})
+        work.db.later(_END, {"q": queue_id, "ids": some, "now": work.second})
     give_back(work, queue_id, [row.seq for row in found])
     return len(found)
 
@@ -280,15 +281,19 @@ def promote(work: Work, queue_id: int, limit: int, since: int, *, wait: bool = F
 def give_back(work: Work, queue_id: int, seqs: Collection[int]) -> None:
     """Store as returned the messages of these numbers, which nobody holds any more."""
     for some in chunks(seqs):
-        work.db.run(_RETURN, {"q": queue_id, "seqs": some})
+        work.db.later(_RETURN, {"q": queue_id, "seqs": some})
 
 
 def append(work: Work, queue_id: int, new: Sequence[Mapping[str, Any]]) -> set[int]:
     """Insert messages with consecutive numbers; return the numbers of those that are new here.
 
-    The others were left out, because their ids are in the queue already.
+    The others were left out, because their ids are in the queue already. That is seldom: where it
+    saves a wait, the database shall refuse them first, and all is done again.
     """
-    if work.db.run_many(_INSERT, new) < len(new):
+    landed = {row["seq"] for row in new}
+    if work.db.pipelined and not work.again:
+        work.db.later_many(_INSERT_ALL, new)
+    elif work.db.run_many(_INSERT, new) < len(new):
         expired = {
             "q": queue_id,
             "ids": [row["id"] for row in new],
@@ -299,8 +304,6 @@ def append(work: Work, queue_id: int, new: Sequence[Mapping[str, Any]]) -> set[i
         work.db.run_many(_INSERT, new)
         span = {"q": queue_id, "a": new[0]["seq"], "b": new[-1]["seq"]}
         landed = set(work.db.column(_LANDED, span))
-    else:
-        landed = {row["seq"] for row in new}
     for row in new:
         if row["seq"] in landed:
             work.tally.add(queue_id, tally.LIVE, row["expires_at"])
@@ -321,5 +324,5 @@ def remove(work: Work, queue_id: int, rows: Collection[MessageRow]) -> None:
 def drop(work: Work, queue_id: int, seqs: Collection[int]) -> None:
     """Delete messages and bodies that no count has any more."""
     for some in chunks(seqs):
-        work.db.run(_DELETE, {"q": queue_id, "seqs": some})
-        work.db.run(_DELETE_BODIES, {"q": queue_id, "seqs": some})
+        work.db.later(_DELETE, {"q": queue_id, "seqs": some})
+        work.db.later(_DELETE_BODIES, {"q": queue_id, "seqs": some})

@@ -179,11 +179,11 @@ class Segments:
                 }
                 for (queue_id, level, run), bounds in posted.items()
             ]
-            db.run_many(_POSTED, bounds_of)
+            db.later_many(_POSTED, bounds_of)
         if extended:
             if db.shared:
                 _lock(db, extended)
-            db.run_many(
+            db.later_many(
                 _EXTENDED, [{"q": q, "l": n, "s": s, "end": e} for (q, n, s), e in extended.items()]
             )
 

@@ -59,7 +59,7 @@ class ServerStore(Store):
         for tried in range(1, TRIES + 1):
             try:
                 with self._translated():
-                    outcome, changed, woken = self._attempt(job)
+                    outcome, changed, woken = self._attempt(job, again=tried > 1)
             except _Repeatable as error:
                 if tried == TRIES or time.monotonic() > deadline:
                     raise error.reason from error.reason.__cause__
@@ -82,21 +82,25 @@ class ServerStore(Store):
         self._closed = True
         self._pool.dispose()
 
-    def _attempt(self, job: Job[T]) -> tuple[T, set[int], set[QueueRef]]:
+    def _attempt(self, job: Job[T], *, again: bool = False) -> tuple[T, set[int], set[QueueRef]]:
         """What the job returns, the queues whose counts it changed, and those to hint at."""
-        with self._transaction(self._client.write) as db:
-            try:
-                work = Work(db, self._clock(), self._low)
+        begun = ended = False
+        try:
+            with self._transaction(self._client.write) as db:
+                begun = True
+                work = Work(db, self._clock(), self._low, again=again)
                 outcome = job(work)
                 changed = work.tally.queues
                 work.flush()
-            except Exception as error:
-                # Nothing was committed, so that all may be done again.
-                if self._client.is_passing(error) or self._client.is_lost(error):
-                    reason = self._client.translate(error)
-                    reason.__cause__ = error
-                    raise _Repeatable(reason) from error
-                raise
+                ended = True
+        except Exception as error:
+            # Unless the answer to a commit is lost, nothing was committed: all may be done again.
+            lost = self._client.is_lost(error) and not ended
+            if begun and (lost or self._client.is_passing(error)):
+                reason = self._client.translate(error)
+                reason.__cause__ = error
+                raise _Repeatable(reason) from error
+            raise
         return outcome, changed, work.woken
 
     def _fold(self, changed: set[int]) -> None:
@@ -122,8 +126,10 @@ class ServerStore(Store):
         """Commits at the end; an exception undoes it all."""
         link, cursor = self._begin(begin)
         try:
-            yield Database(self._client.dialect, cursor)
-            cursor.execute("COMMIT")
+            pipeline = self._client.pipeline(link.dbapi_connection)
+            db = Database(self._client.dialect, cursor, pipeline)
+            yield db
+            db.commit()
         except BaseException as error:
             self._undo(link, cursor, error)
             raise

@@ -39,15 +39,16 @@ class Reading:
 class Work(Session):
     """A writing transaction, with what it changes in the counts and bounds.
 
-    `woken` are the queues to hint at when it is committed.
+    `woken` are the queues to hint at when it is committed. `again`: an earlier try failed.
 
     On a server others write at the same time: what is read to be changed is locked as it is read.
     """
 
     writing = True
 
-    def __init__(self, db: Database, now: float, low: LowWater) -> None:
+    def __init__(self, db: Database, now: float, low: LowWater, *, again: bool = False) -> None:
         super().__init__(db, now, low)
+        self.again = again
         self.tally = Tally()
         self.segments = Segments()
         self.woken: set[QueueRef] = set()

@@ -9,10 +9,21 @@ are, without any of SQLAlchemy's conversions.
 from bisect import bisect_left
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ARRAY, BindParameter, ClauseElement, Dialect, any_, bindparam
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    ClauseElement,
+    Dialect,
+    Insert,
+    any_,
+    bindparam,
+    func,
+    select,
+)
 from sqlalchemy.sql.expression import BinaryExpression, ClauseList
 from sqlalchemy.sql.visitors import iterate, replacement_traverse
 
@@ -22,6 +33,8 @@ Values = Mapping[str, Any]
 """What a statement's parameters stand for; what it has no parameter for is left out."""
 
 
+ROWS = -1
+"""In the place of a length: the text for many rows."""
 LENGTHS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 """How many values an `IN` has in the text of a statement; fewer are filled up by repeating one."""
 
@@ -42,11 +55,15 @@ class Statement:
         length = 0
         if self._list is not None and dialect.name != "postgresql":
             length = LENGTHS[bisect_left(LENGTHS, len(values[self._list]))]
-        text = self._texts.get((dialect.name, length))
-        if text is None:
-            core = self._core(dialect.name) if callable(self._core) else self._core
-            text = _Text(core, dialect, self._list, length)
-            self._texts[dialect.name, length] = text
+        return self._texts.get((dialect.name, length)) or self._made(dialect, length)
+
+    def text_of_rows(self, dialect: Dialect) -> "_Text":
+        """The text that is run once for each of many rows, or once for all of them."""
+        return self._texts.get((dialect.name, ROWS)) or self._made(dialect, ROWS)
+
+    def _made(self, dialect: Dialect, length: int) -> "_Text":
+        core = self._core(dialect.name) if callable(self._core) else self._core
+        text = self._texts[dialect.name, length] = _Text(core, dialect, self._list, length)
         return text
 
 
@@ -64,6 +81,10 @@ class _Text:
         if listed is not None:
             core = _with_list(core, length) if length else _with_array(core)
             listed = listed if length else None
+        self.arrays = length == ROWS and isinstance(core, Insert) and dialect.name == "postgresql"
+        """Whether it takes an array for each column, and all rows at once."""
+        if self.arrays:
+            core = _of_arrays(core)
         compiled = core.compile(dialect=dialect)
         self.sql = str(compiled)
         self._listed, self._length = listed, length
@@ -120,6 +141,15 @@ def _with_array(core: Any) -> Any:
     return replacement_traverse(core, {}, replace)
 
 
+def _of_arrays(core: Any) -> Any:
+    """The INSERT with an array for each column."""
+    columns = core.table.columns
+    arrays = (bindparam(column.name, type_=ARRAY(column.type)) for column in columns)
+    names = [column.name for column in columns]
+    rows = func.unnest(*arrays).table_valued(*names).render_derived()
+    return core.from_select(names, select(rows))
+
+
 def _taker(names: Sequence[str]) -> Callable[[Values], tuple[Any, ...]]:
     """Takes the values of these names out of others."""
     if len(names) > 1:
@@ -128,11 +158,22 @@ def _taker(names: Sequence[str]) -> Callable[[Values], tuple[Any, ...]]:
 
 
 class Database:
-    """Runs statements in the transaction of a cursor. Rows are named tuples."""
+    """Runs statements in the transaction of a cursor. Rows are named tuples.
 
-    def __init__(self, dialect: Dialect, cursor: Any) -> None:
+    With a `pipeline`, inside which statements go to the server together, what is to be run
+    `later` goes with the next statement whose answer somebody waits for: at last, the commit.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        cursor: Any,
+        pipeline: Callable[[], AbstractContextManager[Any]] | None = None,
+    ) -> None:
         self._dialect = dialect
         self._cursor = cursor
+        self._pipeline = pipeline
+        self._later: list[tuple[str, Sequence[Any]]] = []
 
     @property
     def kind(self) -> str:
@@ -143,6 +184,11 @@ class Database:
     def shared(self) -> bool:
         """Whether several transactions write at once."""
         return self._dialect.name != "sqlite"
+
+    @property
+    def pipelined(self) -> bool:
+        """Whether what is run `later` takes no time of its own."""
+        return self._pipeline is not None
 
     def storable(self, text: str) -> bool:
         """Whether the database can hold this text; what it cannot hold, it does not have."""
@@ -170,7 +216,7 @@ class Database:
         """The rows that it finds."""
         text = statement.text(self._dialect, values)
         cursor = self._cursor
-        cursor.execute(text.sql, text.parameters(values))
+        self._execute(text.sql, text.parameters(values))
         if text.row is None:
             names = [column[0] for column in cursor.description]
             row: Any = namedtuple("Row", names, rename=True)  # type: ignore[misc]
@@ -199,11 +245,56 @@ class Database:
     def run(self, statement: Statement, values: Values) -> int:
         """Change something; how many rows."""
         text = statement.text(self._dialect, values)
-        self._cursor.execute(text.sql, text.parameters(values))
+        self._execute(text.sql, text.parameters(values))
         return int(self._cursor.rowcount)
+
+    def later(self, statement: Statement, values: Values) -> None:
+        """Change something, before the next statement is run; nobody asks how many rows."""
+        if self._pipeline is None:
+            self.run(statement, values)
+            return
+        text = statement.text(self._dialect, values)
+        self._later.append((text.sql, text.parameters(values)))
 
     def run_many(self, statement: Statement, values: Sequence[Values]) -> int:
         """Change something once for each of the values, without lists; how many rows in all."""
-        text = statement.text(self._dialect, {})
-        self._cursor.executemany(text.sql, text.many(values))
+        text = statement.text_of_rows(self._dialect)
+        rows = text.many(values)
+        if text.arrays:
+            self._execute(text.sql, _columns(rows))
+        else:
+            self._send_later()
+            self._cursor.executemany(text.sql, rows)
         return int(self._cursor.rowcount)
+
+    def later_many(self, statement: Statement, values: Sequence[Values]) -> None:
+        """Change something once for each of the values, before the next statement is run."""
+        if self._pipeline is None:
+            self.run_many(statement, values)
+            return
+        text = statement.text_of_rows(self._dialect)
+        rows = text.many(values)
+        self._later += ((text.sql, each) for each in ([_columns(rows)] if text.arrays else rows))
+
+    def commit(self) -> None:
+        """Run what is left for later, and end the transaction."""
+        self._execute("COMMIT", ())
+
+    def _execute(self, sql: str, parameters: Sequence[Any]) -> None:
+        later, self._later = self._later, []
+        if not later or self._pipeline is None:
+            self._cursor.execute(sql, parameters)
+            return
+        with self._pipeline():
+            for each in (*later, (sql, parameters)):
+                self._cursor.execute(*each)
+        while self._cursor.nextset():
+            pass  # on to the answer of the last one
+
+    def _send_later(self) -> None:
+        if self._later:
+            self._execute(*self._later.pop())
+
+
+def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    return list(map(list, zip(*rows, strict=True)))

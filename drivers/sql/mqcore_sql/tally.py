@@ -135,7 +135,7 @@ class Tally:
             if n
         ]
         if listed:
-            db.run_many(_LIST, listed)
+            db.later_many(_LIST, listed)
 
 
 def _add(db: Database, changes: Mapping[tuple[int, int, int], int]) -> None:
@@ -152,16 +152,16 @@ def _add(db: Database, changes: Mapping[tuple[int, int, int], int]) -> None:
     ]
     less = [row for row in rows if row["n"] < 0]
     if rows:
-        db.run_many(_ADD, rows)
+        db.later_many(_ADD, rows)
     if less:
-        db.run_many(_DROP_EMPTY, less)
+        db.later_many(_DROP_EMPTY, less)
 
 
 def fold(db: Database, queue_id: int, now: int, limit: int, after: int = 0) -> int:
     """Move up to `limit` listed changes behind that one into the buckets; the last, or 0."""
     found = db.all(_FOLD, {"q": queue_id, "after": after, "limit": limit})
     if found:
-        db.run(_FOLDED, {"q": queue_id, "ids": [row.id for row in found]})
+        db.later(_FOLDED, {"q": queue_id, "ids": [row.id for row in found]})
     changes: dict[tuple[int, int, int], int] = {}
     for _, kind, end, n in found:
         if end > now - SLACK:
