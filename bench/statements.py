@@ -5,7 +5,8 @@ python bench/statements.py URI [--clients N ...] [--rounds N]
 URI: `sqlite:///folder`, or a server whose user may make databases. What the driver says to the
 database is written down in one database. Then the same statements with the same values, on cursors
 of the database's own module, and the driver itself take turns, each in a database of its own. So
-the difference is what the driver does in Python. Each client has its own queue and its own thread.
+the difference is what the driver does in Python, and on PostgreSQL what it saves by sending
+statements together. Each client has its own queue and its own thread.
 """
 
 import argparse
@@ -74,8 +75,9 @@ def note(driver: SqlDriver, notes: list[Said]) -> None:
         return
     assert isinstance(driver._store, ServerStore)
     client: Any = driver._store._client
-    plain = client.cursor
-    client.cursor = lambda connection: Noting(plain(connection), notes)
+    client.database_on = lambda connection: Database(
+        client.dialect, Noting(client.cursor(connection), notes)
+    )
 
 
 def say(cursor: Any, said: Sequence[Said]) -> None:

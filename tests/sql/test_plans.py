@@ -10,7 +10,8 @@ from contextlib import closing
 from typing import Any, ClassVar
 
 import pytest
-from mqcore_sql import mysql, postgresql, server
+from mqcore_sql import mysql, postgresql
+from mqcore_sql.client import Client
 from mqcore_sql.driver import SqlDriver
 from mqcore_sql.statements import Database
 from psycopg import sql
@@ -54,9 +55,8 @@ class Noting:
         self._cursor.executemany(statement, parameters)
 
 
-class NotedDatabase(Database):
-    def __init__(self, dialect: Any, cursor: Any, pipeline: Any = None) -> None:
-        super().__init__(dialect, Noting(cursor), pipeline)
+def noted(client: Client, connection: Any) -> Database:
+    return Database(client.dialect, Noting(client.cursor(connection)))
 
 
 def on_mariadb(connection: Any, statement: str, parameters: tuple[Any, ...]) -> Iterator[str]:
@@ -115,9 +115,9 @@ def test_every_statement_finds_its_rows_by_an_index(
 ) -> None:
     database: MariaDB | PostgreSQL = request.getfixturevalue(kind)
     uri = database.fresh_database()
-    monkeypatch.setattr(server, "Database", NotedDatabase)
     monkeypatch.setattr(Noting, "used", {})
     client, bad_in = SERVERS[kind]
+    monkeypatch.setattr(client, "database_on", noted)
     driver = bare_opener(uri)(clock)
     assert isinstance(driver, SqlDriver)
     with closing(driver), closing(client(StoreUri(uri)).connect()) as connection:

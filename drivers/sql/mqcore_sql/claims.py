@@ -128,6 +128,11 @@ def _to_claim(session: Session, queue_id: int, claim: Any) -> Claim:
 def _claim(
     work: Work, queue: QueueRef, requests: Sequence[ClaimRequest]
 ) -> Sequence[Claim | MQError | None]:
+    guess = work.low.ids.get(queue)
+    if guess is not None:
+        ids = sorted(request.id for request in requests)[: rows.MOST]
+        work.db.ahead(_BY_IDS, {"q": guess, "ids": ids})
+        work.low.look_ahead(work.db, guess, work.second)
     queue_id = find(work, queue)
     if queue_id is None:
         return [None] * len(requests)

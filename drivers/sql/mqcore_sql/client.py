@@ -2,13 +2,14 @@
 
 import abc
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import unquote
 
 from sqlalchemy import Connection, Dialect
 
 from mqcore.contract import BadUri, LocalWaking, MQError, StoreUri, Waking
+
+from .statements import Database
 
 __all__ = ["CROWDED", "FULL", "MARGIN", "READ_ONLY", "SLOW", "Client", "Send", "first_line"]
 
@@ -63,9 +64,9 @@ class Client(abc.ABC):
     @abc.abstractmethod
     def cursor(self, connection: Any) -> Any: ...
 
-    def pipeline(self, connection: Any) -> Callable[[], AbstractContextManager[Any]] | None:
-        """Inside it, statements go to the server together; None where the library has none."""
-        return None
+    def database_on(self, connection: Any) -> Database:
+        """Runs the statements of one transaction."""
+        return Database(self.dialect, self.cursor(connection))
 
     @abc.abstractmethod
     def is_durable(self, connection: Any) -> bool:

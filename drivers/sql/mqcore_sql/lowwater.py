@@ -88,6 +88,10 @@ class _Marks:
     dear: bool = False
 
 
+def _values(queue_id: int, second: int, marks: _Marks) -> dict[str, int]:
+    return {"q": queue_id, "ended": marks.ended, "now": second, "free": marks.free}
+
+
 @dataclass(slots=True)
 class LowWater:
     """What a handle remembers of queues.
@@ -99,6 +103,8 @@ class LowWater:
 
     numbers: dict[QueueRef, int] = field(default_factory=dict)
     """A next number that the queue had."""
+    ids: dict[QueueRef, int] = field(default_factory=dict)
+    """The id that the queue had; it has another one by now if it was purged or made anew."""
     _marks: dict[int, _Marks] = field(default_factory=dict)
 
     def head(self, db: Database, queue_id: int, second: int, *, whole: bool) -> Head:
@@ -107,8 +113,7 @@ class LowWater:
         start = time.monotonic()
         whole = not db.shared or start >= marks.whole_at or (whole and not marks.dear)
         begin = _Marks() if whole else marks
-        values = {"q": queue_id, "ended": begin.ended, "now": second, "free": begin.free}
-        found = Head(*db.one(_LOOK, values))
+        found = Head(*db.one(_LOOK, _values(queue_id, second, begin)))
         if whole:
             end = time.monotonic()
             marks.dear = end - start > DEAR
@@ -117,6 +122,15 @@ class LowWater:
         marks.free = begin.free if found.free is None else found.free
         self._remember(self._marks, queue_id, marks)
         return found
+
+    def look_ahead(self, db: Database, queue_id: int, second: int) -> None:
+        """`head` will be asked for, without `whole`."""
+        marks = self._marks.get(queue_id)
+        if marks and time.monotonic() < marks.whole_at:
+            db.ahead(_LOOK, _values(queue_id, second, marks))
+
+    def found(self, queue: QueueRef, queue_id: int) -> None:
+        self._remember(self.ids, queue, queue_id)
 
     def posted(self, queue: QueueRef, number: int) -> None:
         self._remember(self.numbers, queue, number)

@@ -277,10 +277,14 @@ def _post(work: Work, queue: QueueRef, messages: Sequence[NewMessage]) -> list[s
 def _delete(
     work: Work, queue: QueueRef, handles: Sequence[Handle], all_or_nothing: bool
 ) -> Sequence[MQError | None]:
+    ids = [handle.id for handle in handles]
+    guess = work.low.ids.get(queue)
+    if guess is not None:
+        rows.by_ids_ahead(work, guess, ids)
     queue_id = find(work, queue)
     if queue_id is None:
         return [None] * len(handles)
-    found = {row.id: row for row in rows.by_ids(work, queue_id, [h.id for h in handles])}
+    found = {row.id: row for row in rows.by_ids(work, queue_id, ids)}
     unfit = {
         n: handle
         for n, handle in enumerate(handles)
@@ -331,6 +335,9 @@ def _refusal(queue: QueueRef, handle: Handle, live: set[str]) -> MQError:
 
 
 def _pop(work: Work, queue: QueueRef, limit: int) -> tuple[Message, ...]:
+    guess = work.low.ids.get(queue)
+    if guess is not None:
+        work.low.look_ahead(work.db, guess, work.second)
     queue_id = find(work, queue)
     if queue_id is None:
         return ()

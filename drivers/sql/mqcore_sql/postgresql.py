@@ -1,7 +1,7 @@
 """PostgreSQL, by way of psycopg 3."""
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -28,6 +28,8 @@ from mqcore.contract import (
 from .client import CROWDED, FULL, MARGIN, READ_ONLY, SLOW, Client, Send, first_line
 from .driver import SqlDriver
 from .opening import open_on, upgrade_on, version_on
+from .pipelined import PipelinedDatabase
+from .statements import Database
 
 __all__ = ["PostgresqlClient", "open_driver", "upgrade", "version"]
 
@@ -94,8 +96,10 @@ class PostgresqlClient(Client):
     def cursor(self, connection: Any) -> Any:
         return connection.cursor(binary=True)
 
-    def pipeline(self, connection: Any) -> Callable[[], AbstractContextManager[Any]] | None:
-        return connection.pipeline if psycopg.Pipeline.is_supported() else None
+    def database_on(self, connection: Any) -> Database:
+        if psycopg.Pipeline.is_supported():
+            return PipelinedDatabase(self.dialect, connection)
+        return super().database_on(connection)
 
     def is_durable(self, connection: _Connection) -> bool:
         cursor = connection.execute(

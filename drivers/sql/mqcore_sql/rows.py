@@ -31,6 +31,7 @@ __all__ = [
     "MOST",
     "append",
     "by_ids",
+    "by_ids_ahead",
     "by_seqs",
     "chunks",
     "drop",
@@ -216,10 +217,20 @@ def walk(
 def by_ids(session: Session, queue_id: int, ids: Collection[str]) -> list[MessageRow]:
     """The live messages of these ids, in no order. Any text may be an id."""
     found: list[MessageRow] = []
-    for some in chunks({text for text in ids if session.db.storable(text)}):
-        wanted = {"q": queue_id, "ids": some, "now": session.second}
+    for wanted in _of_ids_in(session, queue_id, ids):
         found += session.db.all(_BY_IDS.within(session), wanted)
     return found
+
+
+def by_ids_ahead(session: Session, queue_id: int, ids: Collection[str]) -> None:
+    """`by_ids` will be asked for."""
+    for wanted in _of_ids_in(session, queue_id, ids):
+        session.db.ahead(_BY_IDS.within(session), wanted)
+
+
+def _of_ids_in(session: Session, queue_id: int, ids: Collection[str]) -> Iterator[dict[str, Any]]:
+    for some in chunks(sorted({text for text in ids if session.db.storable(text)})):
+        yield {"q": queue_id, "ids": some, "now": session.second}
 
 
 def by_seqs(session: Session, queue_id: int, seqs: Collection[int]) -> list[MessageRow]:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import PoolProxiedConnection, QueuePool, exc
 
@@ -50,7 +50,7 @@ class ServerStore(Store):
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        with self._translated(), self._transaction(self._client.read) as db:
+        with self._translated(), self._transaction(*self._begin(self._client.read)) as db:
             yield Session(db, self._clock(), self._low)
 
     def write(self, job: Job[T]) -> T:
@@ -84,24 +84,28 @@ class ServerStore(Store):
 
     def _attempt(self, job: Job[T], *, again: bool = False) -> tuple[T, set[int], set[QueueRef]]:
         """What the job returns, the queues whose counts it changed, and those to hint at."""
-        begun = ended = False
-        try:
-            with self._transaction(self._client.write) as db:
-                begun = True
-                work = Work(db, self._clock(), self._low, again=again)
-                outcome = job(work)
-                changed = work.tally.queues
-                work.flush()
-                ended = True
-        except Exception as error:
-            # Unless the answer to a commit is lost, nothing was committed: all may be done again.
-            lost = self._client.is_lost(error) and not ended
-            if begun and (lost or self._client.is_passing(error)):
-                reason = self._client.translate(error)
-                reason.__cause__ = error
-                raise _Repeatable(reason) from error
-            raise
-        return outcome, changed, work.woken
+        while True:
+            link, db, fresh = self._connect()
+            ended = False
+            try:
+                with self._transaction(link, db):
+                    db.begin(self._client.write, wait=False)
+                    work = Work(db, self._clock(), self._low, again=again)
+                    outcome = job(work)
+                    changed = work.tally.queues
+                    work.flush()
+                    ended = True
+            except Exception as error:
+                lost = self._client.is_lost(error)
+                if lost and not fresh and not db.answered:
+                    continue
+                # Unless the answer to a commit is lost, nothing was committed: all may be redone.
+                if self._client.is_passing(error) or (lost and not ended):
+                    reason = self._client.translate(error)
+                    reason.__cause__ = error
+                    raise _Repeatable(reason) from error
+                raise
+            return outcome, changed, work.woken
 
     def _fold(self, changed: set[int]) -> None:
         for queue_id in changed:
@@ -122,48 +126,49 @@ class ServerStore(Store):
             self._folded[queue_id] = last
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Database]:
+    def _transaction(self, link: PoolProxiedConnection, db: Database) -> Iterator[Database]:
         """Commits at the end; an exception undoes it all."""
-        link, cursor = self._begin(begin)
         try:
-            pipeline = self._client.pipeline(link.dbapi_connection)
-            db = Database(self._client.dialect, cursor, pipeline)
             yield db
             db.commit()
         except BaseException as error:
-            self._undo(link, cursor, error)
+            self._undo(link, error)
             raise
         finally:
             link.close()
             if self._closed:
                 self._pool.dispose()
 
+    def _connect(self) -> tuple[PoolProxiedConnection, Database, bool]:
+        """A connection, and whether it is new: one that was idle may not work any more."""
+        if self._closed:
+            raise Closed("this driver is closed; open another one")
+        link = self._pool.connect()
+        fresh = "used" not in link.info
+        link.info["used"] = True
+        return link, self._client.database_on(link.dbapi_connection), fresh
+
     def _begin(
         self, begin: str, parameters: Sequence[object] = ()
-    ) -> tuple[PoolProxiedConnection, Any]:
+    ) -> tuple[PoolProxiedConnection, Database]:
         """A connection that works, since it has just begun a transaction."""
         while True:
-            if self._closed:
-                raise Closed("this driver is closed; open another one")
-            link = self._pool.connect()
-            fresh = "used" not in link.info
-            link.info["used"] = True
-            cursor = self._client.cursor(link.dbapi_connection)
+            link, db, fresh = self._connect()
             try:
-                cursor.execute(begin, parameters)
+                db.begin(begin, parameters)
             except Exception as error:
                 link.invalidate()
                 if fresh or not self._client.is_lost(error):
                     raise
             else:
-                return link, cursor
+                return link, db
 
-    def _undo(self, link: PoolProxiedConnection, cursor: Any, error: BaseException) -> None:
+    def _undo(self, link: PoolProxiedConnection, error: BaseException) -> None:
         if not isinstance(error, Exception) or self._client.is_lost(error):
             link.invalidate()  # when interrupted, replies may still be on their way
             return
         try:
-            cursor.execute("ROLLBACK")
+            self._client.cursor(link.dbapi_connection).execute("ROLLBACK")
         except Exception:
             link.invalidate()
 

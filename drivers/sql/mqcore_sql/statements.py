@@ -9,7 +9,6 @@ are, without any of SQLAlchemy's conversions.
 from bisect import bisect_left
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from operator import itemgetter
 from typing import Any
 
@@ -27,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.expression import BinaryExpression, ClauseList
 from sqlalchemy.sql.visitors import iterate, replacement_traverse
 
-__all__ = ["Database", "Statement"]
+__all__ = ["Database", "Statement", "Text", "Values"]
 
 Values = Mapping[str, Any]
 """What a statement's parameters stand for; what it has no parameter for is left out."""
@@ -49,21 +48,21 @@ class Statement:
     def __init__(self, core: ClauseElement | Callable[[str], ClauseElement]) -> None:
         self._core = core
         self._list = None if callable(core) else next((each.key for each in _lists(core)), None)
-        self._texts: dict[tuple[str, int], _Text] = {}
+        self._texts: dict[tuple[str, int], Text] = {}
 
-    def text(self, dialect: Dialect, values: Values) -> "_Text":
+    def text(self, dialect: Dialect, values: Values) -> "Text":
         length = 0
         if self._list is not None and dialect.name != "postgresql":
             length = LENGTHS[bisect_left(LENGTHS, len(values[self._list]))]
         return self._texts.get((dialect.name, length)) or self._made(dialect, length)
 
-    def text_of_rows(self, dialect: Dialect) -> "_Text":
+    def text_of_rows(self, dialect: Dialect) -> "Text":
         """The text that is run once for each of many rows, or once for all of them."""
         return self._texts.get((dialect.name, ROWS)) or self._made(dialect, ROWS)
 
-    def _made(self, dialect: Dialect, length: int) -> "_Text":
+    def _made(self, dialect: Dialect, length: int) -> "Text":
         core = self._core(dialect.name) if callable(self._core) else self._core
-        text = self._texts[dialect.name, length] = _Text(core, dialect, self._list, length)
+        text = self._texts[dialect.name, length] = Text(core, dialect, self._list, length)
         return text
 
 
@@ -71,10 +70,10 @@ def _lists(core: ClauseElement) -> Iterator[BindParameter[Any]]:
     return (x for x in iterate(core) if isinstance(x, BindParameter) and x.expanding)
 
 
-class _Text:
+class Text:
     """A statement in the words of one kind of database, with a list of one length."""
 
-    row: Callable[[Any], Any] | None = None
+    _row: Callable[[Any], Any] | None = None
     """Makes a named tuple; known since the first result."""
 
     def __init__(self, core: Any, dialect: Dialect, listed: str | None, length: int) -> None:
@@ -113,6 +112,18 @@ class _Text:
     def many(self, values: Iterable[Values]) -> list[tuple[Any, ...]]:
         """The parameters for each of the values."""
         return list(map(self.parameters if self._constants else self._take, values))
+
+    def columns(self, values: Iterable[Values]) -> list[list[Any]]:
+        """The same as a list for each parameter."""
+        return list(map(list, zip(*self.many(values), strict=True)))
+
+    def rows(self, cursor: Any) -> list[Any]:
+        """What the cursor found, as named tuples."""
+        if self._row is None:
+            names = [column[0] for column in cursor.description]
+            row: Any = namedtuple("Row", names, rename=True)  # type: ignore[misc]
+            self._row = row._make
+        return list(map(self._row, cursor.fetchall()))
 
 
 def _with_list(core: Any, length: int) -> Any:
@@ -158,22 +169,29 @@ def _taker(names: Sequence[str]) -> Callable[[Values], tuple[Any, ...]]:
 
 
 class Database:
-    """Runs statements in the transaction of a cursor. Rows are named tuples.
+    """Runs statements in the transaction of a cursor. Rows are named tuples."""
 
-    With a `pipeline`, inside which statements go to the server together, what is to be run
-    `later` goes with the next statement whose answer somebody waits for: at last, the commit.
-    """
+    pipelined = False
+    """Whether several statements can go to the server in one round trip."""
 
-    def __init__(
-        self,
-        dialect: Dialect,
-        cursor: Any,
-        pipeline: Callable[[], AbstractContextManager[Any]] | None = None,
-    ) -> None:
+    def __init__(self, dialect: Dialect, cursor: Any) -> None:
         self._dialect = dialect
         self._cursor = cursor
-        self._pipeline = pipeline
-        self._later: list[tuple[str, Sequence[Any]]] = []
+        self.answered = False
+        """Whether the server has answered anything."""
+
+    def begin(self, sql: str, parameters: Sequence[Any] = (), *, wait: bool = True) -> None:
+        """Begin a transaction; without `wait`, with the first statement where that saves time."""
+        self.execute(sql, parameters)
+
+    def commit(self) -> None:
+        """End the transaction."""
+        self.execute("COMMIT", ())
+
+    def execute(self, sql: str, parameters: Sequence[Any]) -> None:
+        """Run a statement in the words of the database."""
+        self._cursor.execute(sql, parameters)
+        self.answered = True
 
     @property
     def kind(self) -> str:
@@ -184,11 +202,6 @@ class Database:
     def shared(self) -> bool:
         """Whether several transactions write at once."""
         return self._dialect.name != "sqlite"
-
-    @property
-    def pipelined(self) -> bool:
-        """Whether what is run `later` takes no time of its own."""
-        return self._pipeline is not None
 
     def storable(self, text: str) -> bool:
         """Whether the database can hold this text; what it cannot hold, it does not have."""
@@ -215,13 +228,14 @@ class Database:
     def all(self, statement: Statement, values: Values) -> list[Any]:
         """The rows that it finds."""
         text = statement.text(self._dialect, values)
-        cursor = self._cursor
-        self._execute(text.sql, text.parameters(values))
-        if text.row is None:
-            names = [column[0] for column in cursor.description]
-            row: Any = namedtuple("Row", names, rename=True)  # type: ignore[misc]
-            text.row = row._make
-        return list(map(text.row, cursor.fetchall()))
+        self.execute(text.sql, text.parameters(values))
+        return text.rows(self._cursor)
+
+    def ahead(self, statement: Statement, values: Values) -> None:
+        """`all` will be asked for this once: find it with the next statement, if that saves time.
+
+        What is found is forgotten when something is changed before it is asked for.
+        """
 
     def first(self, statement: Statement, values: Values) -> Any | None:
         """The first row; None when there is none."""
@@ -245,56 +259,22 @@ class Database:
     def run(self, statement: Statement, values: Values) -> int:
         """Change something; how many rows."""
         text = statement.text(self._dialect, values)
-        self._execute(text.sql, text.parameters(values))
+        self.execute(text.sql, text.parameters(values))
         return int(self._cursor.rowcount)
-
-    def later(self, statement: Statement, values: Values) -> None:
-        """Change something, before the next statement is run; nobody asks how many rows."""
-        if self._pipeline is None:
-            self.run(statement, values)
-            return
-        text = statement.text(self._dialect, values)
-        self._later.append((text.sql, text.parameters(values)))
 
     def run_many(self, statement: Statement, values: Sequence[Values]) -> int:
         """Change something once for each of the values, without lists; how many rows in all."""
         text = statement.text_of_rows(self._dialect)
-        rows = text.many(values)
         if text.arrays:
-            self._execute(text.sql, _columns(rows))
+            self.execute(text.sql, text.columns(values))
         else:
-            self._send_later()
-            self._cursor.executemany(text.sql, rows)
+            self._cursor.executemany(text.sql, text.many(values))
         return int(self._cursor.rowcount)
 
+    def later(self, statement: Statement, values: Values) -> None:
+        """Change something, before or with the next statement; nobody asks how many rows."""
+        self.run(statement, values)
+
     def later_many(self, statement: Statement, values: Sequence[Values]) -> None:
-        """Change something once for each of the values, before the next statement is run."""
-        if self._pipeline is None:
-            self.run_many(statement, values)
-            return
-        text = statement.text_of_rows(self._dialect)
-        rows = text.many(values)
-        self._later += ((text.sql, each) for each in ([_columns(rows)] if text.arrays else rows))
-
-    def commit(self) -> None:
-        """Run what is left for later, and end the transaction."""
-        self._execute("COMMIT", ())
-
-    def _execute(self, sql: str, parameters: Sequence[Any]) -> None:
-        later, self._later = self._later, []
-        if not later or self._pipeline is None:
-            self._cursor.execute(sql, parameters)
-            return
-        with self._pipeline():
-            for each in (*later, (sql, parameters)):
-                self._cursor.execute(*each)
-        while self._cursor.nextset():
-            pass  # on to the answer of the last one
-
-    def _send_later(self) -> None:
-        if self._later:
-            self._execute(*self._later.pop())
-
-
-def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
-    return list(map(list, zip(*rows, strict=True)))
+        """Change something once for each of the values, before or with the next statement."""
+        self.run_many(statement, values)

@@ -58,6 +58,8 @@ def names(queue: QueueRef) -> dict[str, str]:
 def find(session: Session, queue: QueueRef) -> int | None:
     """The id of the queue, or None when there is no such queue."""
     found: int | None = session.db.value(_FIND, names(queue)) if can_be(session, queue) else None
+    if found is not None:
+        session.low.found(queue, found)
     return found
 
 
