@@ -97,7 +97,7 @@ class ServerStore(Store):
                     ended = True
             except Exception as error:
                 lost = self._client.is_lost(error)
-                if lost and not fresh and not db.answered:
+                if lost and not (fresh or db.answered or ended):
                     continue
                 # Unless the answer to a commit is lost, nothing was committed: all may be redone.
                 if self._client.is_passing(error) or (lost and not ended):
