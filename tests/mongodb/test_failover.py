@@ -3,10 +3,10 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
-from mqcore_mongodb.driver import open_driver
+from mqcore_mongodb.driver import MongoDriver, open_driver
 
 from mqcore.conformance import Clock
 from mqcore.conformance.checker import violations
@@ -15,7 +15,7 @@ from mqcore.conformance.load import ALL, Load
 from mqcore.contract import Claim, ClaimRequest, Unavailable, new_id
 
 from ..backends import MongoDB, MongoSet
-from .conftest import QUEUE
+from .conftest import QUEUE, new_messages
 
 PATIENCE = 60
 KINDS = {kind: weight for kind, weight in ALL.items() if kind != "pop"}
@@ -110,6 +110,47 @@ def test_nothing_acknowledged_is_lost_when_the_primary_goes(
         for _ in range(2):
             end(mongo_set, traffic)
     traffic.check()
+
+
+@pytest.mark.parametrize("killed", [True, False], ids=["killed", "stepped down"])
+def test_hints_go_on_after_the_primary_went(mongo_set: MongoSet, killed: bool) -> None:
+    uri = mongo_set.fresh_database()
+    told = threading.Event()
+    with (
+        closing(open_driver(uri, clock=time.time)) as poster,
+        closing(open_driver(uri, clock=time.time)) as waiter,
+    ):
+        poster.queues.create(QUEUE, {})
+        waiter.watch(QUEUE, told.set)
+        assert told.wait(PATIENCE), "nobody was woken at the begin"
+        for _ in range(2):
+            told.clear()
+            poster.messages.post(QUEUE, new_messages(1))
+            assert told.wait(PATIENCE)
+            primary = mongo_set.primary
+            if killed:
+                primary.kill()
+            else:
+                mongo_set.step_down()
+            _post_at_last(poster)
+            told.clear()
+            poster.messages.post(QUEUE, new_messages(1))
+            assert told.wait(PATIENCE), "no hint came after another member became primary"
+            if killed:
+                mongo_set.restart(primary)
+            else:
+                mongo_set.wait()
+
+
+def _post_at_last(poster: MongoDriver) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            poster.messages.post(QUEUE, new_messages(1))
+        except Unavailable:
+            assert time.monotonic() < deadline
+        else:
+            return
 
 
 @pytest.mark.parametrize("replica_set", [True, False], ids=["set", "standalone"])

@@ -147,6 +147,7 @@ class Claims(ClaimController):
         target = QueueRef(call.queue.project, letter.name)
         try:
             call.moved += self._burial.move(found.view, share.spent, target, letter, found.at)
+            self._store.waking.tell(target)
         except QueueNotFound as missing:
             call.finish(share.place, missing)
         return True
@@ -285,6 +286,7 @@ class Claims(ClaimController):
             claims.delete_one(this)
 
         self._store.call(work)
+        self._store.waking.tell(queue)
 
 
 def _shares(call: Call, messages: Sequence[Document]) -> list[Share]:

@@ -1,6 +1,15 @@
 """Opening a MongoDB store and the handle that it gives."""
 
-from mqcore.contract import Capability, Clock, Driver, Limits, QueueStats
+from mqcore.contract import (
+    Capability,
+    Clock,
+    Driver,
+    Limits,
+    QueueRef,
+    QueueStats,
+    Stop,
+    Wake,
+)
 
 from .address import read
 from .burial import Burial
@@ -27,6 +36,8 @@ class MongoDriver(Driver):
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        if store.streams:
+            self.capabilities |= Capability.WAKING
         self._runs = runs = Runs(store)
         self._leases = leases = Leases(store)
         walker, posts = Walker(store, runs), Posts(store)
@@ -46,6 +57,9 @@ class MongoDriver(Driver):
 
     def collect(self, limit: int = 1000) -> int:
         return self._store.call(lambda: collect(self._store, self._leases, self._runs, limit))
+
+    def watch(self, queue: QueueRef, wake: Wake) -> Stop:
+        return self._store.waking.watch(queue, wake)
 
     def close(self) -> None:
         self._store.close()

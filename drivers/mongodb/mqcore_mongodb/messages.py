@@ -69,6 +69,7 @@ class Messages(MessageController):
         wanted = {new.id: new for new in messages}
         if wanted:
             self._store.call(lambda: self._post(queue, dict(wanted)))
+            self._store.waking.tell(queue)
         return [new.id for new in messages]
 
     def _post(self, queue: QueueRef, wanted: dict[str, NewMessage]) -> None:

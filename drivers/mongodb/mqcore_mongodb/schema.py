@@ -15,6 +15,7 @@ runs           _id "q/level/run"; q, level, run; last, when the last message of 
 counts         _id q; messages, held, changes; checked, check
 graves         _id q; since
 subscriptions  p, n, id, subscriber, ttl, options, created, renewed, ends, confirmed
+hints          _id, one for each handle that tells others of messages; keys; at
 numbers        _id "q": the last u or q given out; "layout": the version of all this
 """
 
@@ -72,6 +73,7 @@ INDEXES: Final = {
     "claims": [_index(LATE, "q", "over"), _index(ENDED, "over")],
     "counts": [_index("by_check", "checked")],
     "graves": [_index("by_age", "since")],
+    "hints": [_index("by_age", "at", expireAfterSeconds=3600)],
     "runs": [_index("by_level", "q", "level", "run", "last")],
     "subscriptions": [
         _index(BY_ID, "p", "n", "id", unique=True),

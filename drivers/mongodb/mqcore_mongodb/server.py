@@ -13,12 +13,14 @@ __all__ = ["OLDEST", "prepare"]
 OLDEST = (4, 4)
 
 
-def prepare(database: Database[dict[str, Any]], place: str) -> None:
+def prepare(database: Database[dict[str, Any]], place: str) -> bool:
     """Refuse servers that cannot be used, and make the indexes if they are not there.
+
+    Returns whether the server has streams of changes.
 
     Several at once do no harm: an index that is there already is made in no time.
     """
-    _inspect(database, place)
+    streams = _inspect(database, place)
     numbers = database["numbers"]
     layout = numbers.find_one({"_id": "layout"})
     if layout is None:
@@ -32,9 +34,10 @@ def prepare(database: Database[dict[str, Any]], place: str) -> None:
             f" {layout and layout['n']}, and this mqcore knows {LAYOUT};"
             " use the mqcore that wrote it, or another database in the URI"
         )
+    return streams
 
 
-def _inspect(database: Database[dict[str, Any]], place: str) -> None:
+def _inspect(database: Database[dict[str, Any]], place: str) -> bool:
     version = tuple(database.client.server_info()["versionArray"][:2])
     if version < OLDEST:
         raise Misconfigured(
@@ -47,3 +50,4 @@ def _inspect(database: Database[dict[str, Any]], place: str) -> None:
             f"the MongoDB server {place} is not a primary, and takes no writes;"
             " name the replica set, as in ?replica_set=rs0, and leave out ?direct="
         )
+    return "setName" in hello or hello.get("msg") == "isdbgrid"

@@ -13,6 +13,7 @@ from mqcore.contract import Calls, Clock, Moment, QueueRef
 from . import server
 from .address import Address
 from .errors import is_lost, translated
+from .hints import waking
 from .schema import INDEXES
 
 __all__ = [
@@ -105,10 +106,11 @@ class Store:
             self._client: MongoClient[Document] = MongoClient(**address.options)
             try:
                 database = self._client[address.database]
-                server.prepare(database, address.place)
+                self.streams = server.prepare(database, address.place)
             except BaseException:
                 self._client.close()
                 raise
+        self.waking = waking(address, self._client, streams=self.streams)
         self._database = database
         names = (*INDEXES, "numbers")
         self.safe = {name: database.get_collection(name, write_concern=SAFE) for name in names}
@@ -210,6 +212,7 @@ class Store:
         self.call(lambda: self.fast["numbers"].find_one({"_id": "layout"}))
 
     def close(self) -> None:
+        self.waking.close()
         self._calls.close()
         self._client.close()
 
