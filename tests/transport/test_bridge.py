@@ -3,7 +3,8 @@
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -22,6 +23,23 @@ def on_a_bridge(test: Callable[[Bridge], Awaitable[None]], threads: int = 2, **l
         await bridge.close()
 
     asyncio.run(main())
+
+
+@asynccontextmanager
+async def busy(bridge: Bridge) -> AsyncIterator[None]:
+    """The only thread of the bridge does nothing of what is asked inside before all of it is."""
+    begun, gate = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        begun.set()
+        gate.wait(10)
+
+    holding = asyncio.create_task(bridge.run("holding", hold))
+    await asyncio.to_thread(begun.wait, 10)
+    yield
+    await asyncio.sleep(0)
+    gate.set()
+    await holding
 
 
 class Store:
@@ -56,13 +74,13 @@ def test_a_lone_call_runs_on_another_thread_and_returns() -> None:
 def test_what_arrives_during_a_call_goes_together_in_order() -> None:
     async def test(bridge: Bridge) -> None:
         store = Store()
-        tasks = [asyncio.create_task(bridge.merged(store.kind, Q, n)) for n in range(5)]
+        tasks = [asyncio.create_task(bridge.merged(store.kind, Q, 0))]
         await store.called()
-        tasks += [asyncio.create_task(bridge.merged(store.kind, Q, n)) for n in range(5, 8)]
+        tasks += [asyncio.create_task(bridge.merged(store.kind, Q, n)) for n in range(1, 8)]
         await asyncio.sleep(0)
         store.gate.set()
         assert await asyncio.gather(*tasks) == [f"{n}!" for n in range(8)]
-        assert store.batches == [[0, 1, 2, 3, 4], [5, 6, 7]]
+        assert store.batches == [[0], [1, 2, 3, 4, 5, 6, 7]]
         assert await bridge.merged(store.kind, Q, 9) == "9!"
 
     on_a_bridge(test)
@@ -85,12 +103,15 @@ def test_kinds_and_queues_do_not_wait_for_each_other() -> None:
 def test_a_batch_is_bounded() -> None:
     async def test(bridge: Bridge) -> None:
         store = Store()
-        tasks = [
+        tasks = [asyncio.create_task(bridge.merged(store.kind, Q, "first"))]
+        await store.called()
+        tasks += [
             asyncio.create_task(bridge.merged(store.kind, Q, n)) for n in range(MAX_MERGED + 10)
         ]
+        await asyncio.sleep(0)
         store.gate.set()
         await asyncio.gather(*tasks)
-        assert [len(batch) for batch in store.batches] == [MAX_MERGED, 10]
+        assert [len(batch) for batch in store.batches] == [1, MAX_MERGED, 10]
 
     on_a_bridge(test)
 
@@ -172,12 +193,16 @@ def test_where_the_store_joins_queues_what_waits_for_others_goes_along() -> None
 def test_a_call_for_several_queues_is_bounded() -> None:
     async def test(bridge: Bridge) -> None:
         store = SeveralQueues()
-        store.gate.set()
+        first = asyncio.create_task(bridge.merged(store.kind, QueueRef("p", "first"), 0))
+        await store.called()
         names = [f"q{n % 3}" for n in range(MAX_MERGED + 90)]
         tasks = [
             asyncio.create_task(bridge.merged(store.kind, QueueRef("p", name), n))
             for n, name in enumerate(names)
         ]
+        await asyncio.sleep(0)
+        store.gate.set()
+        await first
         assert await asyncio.gather(*tasks) == [f"{n}!" for n in range(len(names))]
         assert [sum(len(batch) for _, batch in call) for call in store.calls] == [MAX_MERGED]
 
@@ -190,7 +215,11 @@ def test_when_a_call_for_several_queues_raises_everybody_in_it_hears() -> None:
 
     async def test(bridge: Bridge) -> None:
         kind = Merged(Store().many, several)
-        asked = (bridge.merged(kind, QueueRef("p", f"q{n}"), n) for n in range(3))
+        async with busy(bridge):
+            asked = [
+                asyncio.create_task(bridge.merged(kind, QueueRef("p", f"q{n}"), n))
+                for n in range(3)
+            ]
         results = await asyncio.gather(*asked, return_exceptions=True)
         assert all(isinstance(result, Unavailable) for result in results)
 
@@ -263,8 +292,11 @@ def test_projects_take_turns() -> None:
 
     async def test(bridge: Bridge) -> None:
         order: list[str] = []
-        flood = [asyncio.create_task(bridge.run("flood", order.append, "flood")) for _ in range(50)]
-        lone = asyncio.create_task(bridge.run("lone", order.append, "lone"))
+        async with busy(bridge):
+            flood = [
+                asyncio.create_task(bridge.run("flood", order.append, "flood")) for _ in range(50)
+            ]
+            lone = asyncio.create_task(bridge.run("lone", order.append, "lone"))
         await asyncio.gather(lone, *flood)
         assert order.index("lone") == 1
 
