@@ -128,7 +128,7 @@ def _to_claim(session: Session, queue_id: int, claim: Any) -> Claim:
 def _claim(
     work: Work, queue: QueueRef, requests: Sequence[ClaimRequest]
 ) -> Sequence[Claim | MQError | None]:
-    guess = work.low.ids.get(queue)
+    guess = work.guess(queue)
     if guess is not None:
         ids = sorted(request.id for request in requests)[: rows.MOST]
         work.db.ahead(_BY_IDS, {"q": guess, "ids": ids})

@@ -278,7 +278,7 @@ def _delete(
     work: Work, queue: QueueRef, handles: Sequence[Handle], all_or_nothing: bool
 ) -> Sequence[MQError | None]:
     ids = [handle.id for handle in handles]
-    guess = work.low.ids.get(queue)
+    guess = work.guess(queue)
     if guess is not None:
         rows.by_ids_ahead(work, guess, ids)
     queue_id = find(work, queue)
@@ -335,7 +335,7 @@ def _refusal(queue: QueueRef, handle: Handle, live: set[str]) -> MQError:
 
 
 def _pop(work: Work, queue: QueueRef, limit: int) -> tuple[Message, ...]:
-    guess = work.low.ids.get(queue)
+    guess = work.guess(queue)
     if guess is not None:
         work.low.look_ahead(work.db, guess, work.second)
     queue_id = find(work, queue)

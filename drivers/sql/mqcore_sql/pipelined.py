@@ -53,14 +53,16 @@ class PipelinedDatabase(Database):
         self._questions.append((text, text.parameters(values)))
 
     def run(self, statement: Statement, values: Values) -> int:
+        changed = super().run(statement, values)
         self._answers.clear()
-        return super().run(statement, values)
+        return changed
 
     def run_many(self, statement: Statement, values: Sequence[Values]) -> int:
-        self._answers.clear()
         if not statement.text_of_rows(self._dialect).arrays:
             self._flush()
-        return super().run_many(statement, values)
+        changed = super().run_many(statement, values)
+        self._answers.clear()
+        return changed
 
     def later(self, statement: Statement, values: Values) -> None:
         self._answers.clear()
