@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from heapq import merge
+from heapq import heapify, heappop, heappush, merge
 from itertools import count, islice
 from math import inf
 from operator import attrgetter
@@ -62,6 +62,9 @@ from .contract import (
 )
 
 FREE, DELAYED, CLAIMED = range(3)
+
+CLAIM_ENDS, DELAY_ENDS, EXPIRES = "claim ends", "delay ends", "expires"
+"""What happens to a queue; of what is due at the same time, in this order."""
 
 
 @dataclass(slots=True, eq=False)
@@ -125,7 +128,7 @@ class _Box:
         self.by_id: dict[str, _Row] = {}
         self.by_state: tuple[Any, ...] = (SortedDict(), SortedDict(), SortedDict())
         self.claims: dict[str, _Lease] = {}
-        self.timeline: Any = SortedSet()
+        self.timeline: list[tuple[float, str, str]] = []
 
     def settle(self, now: float, most: float = inf) -> int:
         """Let happen what is due; return how many messages and claims are gone by it.
@@ -135,59 +138,70 @@ class _Box:
         """
         gone = 0
         while gone < most and self.timeline and self.timeline[0][0] <= now:
-            _, what, key = self.timeline[0]
-            if what == "claim ends":
-                self.end_claim(self.claims[key])
-            elif what == "expires":
-                self.remove(self.by_id[key])
-            else:
-                self.move(self.by_id[key], None)
-            gone += what != "delay ends"
+            at, what, key = heappop(self.timeline)
+            row = self.by_id.get(key)
+            if what == CLAIM_ENDS:
+                lease = self.claims.get(key)
+                if lease and lease.ends_at == at:
+                    self.end_claim(lease)
+                    gone += 1
+            elif what == EXPIRES:
+                if row and row.expires_at == at:
+                    self.remove(row)
+                    gone += 1
+            elif row and row.visible_at == at:
+                self.move(row, None)
         return gone
+
+    def at(self, time: float, what: str, key: str) -> None:
+        """Have it happen at that time, if that is still when the message or the claim has it.
+
+        So nothing has to be searched for and taken back; what is void goes once it is the most.
+        """
+        heappush(self.timeline, (time, what, key))
+        valid = len(self.by_id) + len(self.by_state[DELAYED]) + len(self.claims)
+        if len(self.timeline) > 2 * valid + 100:
+            self.timeline = [
+                *((row.expires_at, EXPIRES, key) for key, row in self.by_id.items()),
+                *((row.visible_at, DELAY_ENDS, row.new.id) for row in self.rows(DELAYED)),
+                *((lease.ends_at, CLAIM_ENDS, key) for key, lease in self.claims.items()),
+            ]
+            heapify(self.timeline)
 
     def add(self, row: _Row) -> None:
         self.by_id[row.new.id] = row
         self.by_state[row.state][row.number] = row
-        self.timeline.add((row.expires_at, "expires", row.new.id))
+        self.at(row.expires_at, EXPIRES, row.new.id)
         if row.visible_at:
-            self.timeline.add((row.visible_at, "delay ends", row.new.id))
+            self.at(row.visible_at, DELAY_ENDS, row.new.id)
 
     def remove(self, row: _Row) -> None:
         del self.by_id[row.new.id]
         del self.by_state[row.state][row.number]
-        self.timeline.discard((row.expires_at, "expires", row.new.id))
-        self.end_delay(row)
         if row.claim:
             del row.claim.rows[row.number]
-
-    def end_delay(self, row: _Row) -> None:
-        if row.visible_at:
-            self.timeline.discard((row.visible_at, "delay ends", row.new.id))
-            row.visible_at = 0
 
     def move(self, row: _Row, claim: _Lease | None) -> None:
         """Put the message under the claim, or make it free."""
         del self.by_state[row.state][row.number]
-        self.end_delay(row)
+        row.visible_at = 0
         row.claim = claim
         self.by_state[row.state][row.number] = row
 
     def lease(self, lease: _Lease, rows: Sequence[_Row]) -> None:
         """Put the messages under the claim, from now until its end (spec 1.4)."""
         self.claims[lease.id] = lease
-        self.timeline.add((lease.ends_at, "claim ends", lease.id))
+        self.at(lease.ends_at, CLAIM_ENDS, lease.id)
         for row in rows:
             self.move(row, lease)
             lease.rows[row.number] = row
             if row.expires_at < lease.ends_at:
-                self.timeline.discard((row.expires_at, "expires", row.new.id))
                 row.expires_at = lease.ends_at + lease.grace
                 row.ttl = lease.ttl + lease.grace
-                self.timeline.add((row.expires_at, "expires", row.new.id))
+                self.at(row.expires_at, EXPIRES, row.new.id)
 
     def end_claim(self, lease: _Lease) -> None:
         del self.claims[lease.id]
-        self.timeline.discard((lease.ends_at, "claim ends", lease.id))
         for row in lease.rows.values():
             self.move(row, None)
 
@@ -641,6 +655,8 @@ class MemoryDriver(Driver):
             now = self.clock()
             gone = self.subscriptions.settle(self.store, now)
             for box in self.store.boxes():
+                if gone >= limit:
+                    break
                 gone += box.settle(now, limit - gone)
             return gone
 

@@ -1,6 +1,7 @@
 """Several handles at once: whatever the interleaving, these hold."""
 
 import random
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -81,14 +82,21 @@ class TestRaces(Suite):
 
     def test_who_collects_takes_nothing_from_those_who_pop(self) -> None:
         """B-074."""
+        over = threading.Event()
+
+        def pop(driver: Driver) -> list[str]:
+            try:
+                return self.pop_all(driver)
+            finally:
+                over.set()
 
         def collect(driver: Driver) -> list[str]:
-            for _ in range(50):
+            while not over.is_set():
                 driver.collect()
             return []
 
         posted = self.post(100)
-        taken = race([*self.workers(2, self.pop_all), *self.workers(2, collect)])
+        taken = race([*self.workers(2, pop), *self.workers(2, collect)])
         assert sorted(flat(taken)) == posted
         assert self.everything() == []
 
