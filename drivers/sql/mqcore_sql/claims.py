@@ -210,7 +210,7 @@ class _Taker:
         work.db.later(_INSERT, new)
         _hold(work, self.queue_id, request, chosen, more=1)
         content = rows.read_bodies(work, self.queue_id, chosen)
-        held = tuple(
+        held = [
             Message(
                 row.id,
                 content[row.seq][0],
@@ -221,8 +221,8 @@ class _Taker:
                 content[row.seq][1],
             )
             for row in chosen
-        )
-        return Claim(request.id, request.ttl, request.grace, work.now, held)
+        ]
+        return Claim(request.id, request.ttl, request.grace, work.now, tuple(held))
 
     def _bury(self, spent: Sequence[Any], dead_id: int, first: int, letter: DeadLetter) -> None:
         """Move the messages to the end of the dead-letter queue."""
@@ -267,9 +267,8 @@ def _hold(
     for some in rows.chunks([row.seq for row in held]):
         work.db.later(_HOLD, {**values, "seqs": some})
     extended = [row for row in held if row.expires_at < end]
-    for row in extended:
-        work.tally.add(queue_id, tally.LIVE, row.expires_at, -1)
     if extended:
+        work.tally.add_each(queue_id, tally.LIVE, [row.expires_at for row in extended], -1)
         work.tally.add(queue_id, tally.LIVE, last, len(extended))
         work.segments.extended(queue_id, [row.seq for row in extended], last)
     if end > work.second:

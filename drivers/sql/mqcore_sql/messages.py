@@ -206,12 +206,12 @@ _Begins = dict[int | None, int | None]
 
 def _in_order(begins: _Begins, walk: Callable[..., Iterator[Any]], after: int = 0) -> Iterator[Any]:
     """Walk over the messages in some states together, by their number."""
-    walks = (
+    walks = [
         walk(state=state, after=max(after, first - 1))
         for state, first in begins.items()
         if first is not None
-    )
-    return merge(*walks, key=attrgetter("seq"))
+    ]
+    return walks[0] if len(walks) == 1 else merge(*walks, key=attrgetter("seq"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 Every statement here is bounded by an index and a LIMIT, or by the numbers that it is given.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from operator import attrgetter
 from typing import Any, Literal
@@ -150,9 +150,14 @@ _DELETE_BODIES = Statement(
 )
 
 
-def chunks(items: Collection[Any]) -> Iterator[list[Any]]:
+def chunks(items: Collection[Any]) -> Iterable[list[Any]]:
     """The items in lists short enough for one statement."""
-    rest = iter(items)
+    if len(items) <= MOST:
+        return [list(items)] if items else []
+    return _chunks(iter(items))
+
+
+def _chunks(rest: Iterator[Any]) -> Iterator[list[Any]]:
     while some := list(islice(rest, MOST)):
         yield some
 
@@ -315,20 +320,19 @@ def append(work: Work, queue_id: int, new: Sequence[Mapping[str, Any]]) -> set[i
         work.db.run_many(_INSERT, new)
         span = {"q": queue_id, "a": new[0]["seq"], "b": new[-1]["seq"]}
         landed = set(work.db.column(_LANDED, span))
-    for row in new:
-        if row["seq"] in landed:
-            work.tally.add(queue_id, tally.LIVE, row["expires_at"])
-            work.segments.posted(queue_id, row["seq"], row["expires_at"], row["client"])
+    stored = [row for row in new if row["seq"] in landed]
+    work.tally.add_each(queue_id, tally.LIVE, [row["expires_at"] for row in stored])
+    work.segments.posted(queue_id, stored)
     return landed
 
 
 def remove(work: Work, queue_id: int, rows: Collection[MessageRow]) -> None:
     """Delete messages and their bodies, and take the live ones out of the counts."""
-    for row in rows:
-        if row.expires_at > work.second:
-            work.tally.add(queue_id, tally.LIVE, row.expires_at, -1)
-        if is_held(work, row):
-            work.tally.add(queue_id, tally.CLAIMED, row.visible_at, -1)
+    second = work.second
+    live = [row.expires_at for row in rows if row.expires_at > second]
+    work.tally.add_each(queue_id, tally.LIVE, live, -1)
+    held = [row.visible_at for row in rows if row.state == CLAIMED and row.visible_at > second]
+    work.tally.add_each(queue_id, tally.CLAIMED, held, -1)
     drop(work, queue_id, [row.seq for row in rows])
 
 

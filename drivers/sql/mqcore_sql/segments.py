@@ -7,9 +7,10 @@ next run that may hold one that it does: so a million expired messages at the he
 tiny rows, until they are collected.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from itertools import groupby
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -143,8 +144,14 @@ class Segments:
         self._posted: dict[tuple[int, int], _Run] = {}
         self._extended: dict[tuple[int, int], int] = {}
 
-    def posted(self, queue_id: int, seq: int, expires_at: int, client: str | None) -> None:
-        _widen(self._posted, (queue_id, seq // RUN), expires_at, expires_at, client)
+    def posted(self, queue_id: int, new: Iterable[Mapping[str, Any]]) -> None:
+        """Messages were stored, in the order of their numbers."""
+        for run, rows in groupby(new, lambda row: row["seq"] // RUN):
+            here = list(rows)
+            ends = [row["expires_at"] for row in here]
+            clients = {row["client"] for row in here}
+            client = clients.pop() if len(clients) == 1 else None
+            _widen(self._posted, (queue_id, run), min(ends), max(ends), client)
 
     def extended(self, queue_id: int, seqs: Iterable[int], expires_at: int) -> None:
         for run in {seq // RUN for seq in seqs}:

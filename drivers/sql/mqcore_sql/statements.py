@@ -163,9 +163,10 @@ def _of_arrays(core: Any) -> Any:
 
 def _taker(names: Sequence[str]) -> Callable[[Values], tuple[Any, ...]]:
     """Takes the values of these names out of others."""
-    if len(names) > 1:
-        return itemgetter(*names)
-    return lambda values: tuple(values[name] for name in names)
+    if not names:
+        return lambda _: ()
+    take = itemgetter(*names)
+    return take if len(names) > 1 else lambda values: (take(values),)
 
 
 class Database:
@@ -207,6 +208,8 @@ class Database:
         """Whether the database can hold this text; what it cannot hold, it does not have."""
         if "\0" in text and self._dialect.name == "postgresql":
             return False
+        if text.isascii():
+            return True
         try:
             text.encode()
         except UnicodeEncodeError:

@@ -12,7 +12,8 @@ some of the list into the buckets from time to time.
 
 import random
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -117,6 +118,11 @@ class Tally:
         """Count `n` more messages that end at `end`, which lies ahead; fewer when negative."""
         key = queue_id, kind, end
         self._changes[key] = self._changes.get(key, 0) + n
+
+    def add_each(self, queue_id: int, kind: int, ends: Sequence[int], n: int = 1) -> None:
+        """Count `n` more messages for each of the ends."""
+        for end, times in Counter(ends).items():
+            self.add(queue_id, kind, end, times * n)
 
     @property
     def queues(self) -> set[int]:
