@@ -152,7 +152,9 @@ def test_the_suite_runs_with_its_extra(installed: Path, wheel: Path, tmp_path: P
     assert "pip install 'mqcore[conformance]'" in refused
     extra = f"{wheel}[conformance]"
     call(installed / "python", "-m", "pip", "install", "--quiet", extra, cwd=tmp_path)
-    certify(installed, tmp_path)
+    # That the reference driver passes them all is shown in tests/conformance; here, that what the
+    # extra brings is enough for them: Hypothesis is needed by one group only.
+    certify(installed, tmp_path, "--group", "claims", "--group", "machine", "--group", "races")
 
 
 def test_an_editable_install_works_alike(installed: Path, checkout: Path, tmp_path: Path) -> None:
