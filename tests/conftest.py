@@ -26,6 +26,11 @@ LONGEST = (
     "test_mongodb",
     "test_mongodb_standalone",
     "test_example",
+    "test_mariadb",
+    "test_packaging",
+    "test_runner",
+    "test_redis_cluster",
+    "test_migrations",
 )
 """Files that take so long that nothing else should be left to do when they are begun."""
 

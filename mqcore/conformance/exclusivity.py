@@ -31,7 +31,7 @@ class TestExclusivity(Suite):
             # One worker turns the clock, so that claims end while others use them.
             tick: Callable[[], None] | None = partial(self.advance, 10)
             load = Load(RecordedDriver(driver, history), self.queue, seed)
-            load.run(steps, kinds, other=tick if time_passes and seed == 0 else None)
+            load.run(self.some(steps), kinds, other=tick if time_passes and seed == 0 else None)
 
         race([partial(work, seed, self.open()) for seed in range(workers)])
         left = watcher.everything(self.queue)
@@ -60,7 +60,7 @@ class TestExclusivity(Suite):
                 self.advance(60)
             self.try_claim(driver=other, ttl=86_400)
 
-        for number in range(rounds):
+        for number in range(self.some(rounds)):
             self.post(driver=watcher, ttl=86_400)
             claim = self.claim(ttl=60, driver=holder)
             both = [partial(use, claim), partial(follow, claim, number % 4 > 0)]

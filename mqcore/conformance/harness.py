@@ -46,6 +46,10 @@ class Harness(abc.ABC):
     rounds: int = int(os.environ.get("MQCORE_CONFORMANCE_ROUNDS", "5"))
     """How often processes are killed in the middle of their work; more find more."""
 
+    slow = False
+    """Whether a call takes tens of milliseconds: tests that race then make a fourth of the calls,
+    and those that try at random a tenth."""
+
     patience: float = 30.0
     """Seconds that a hint may take at most; a test waits so long only where none comes."""
 

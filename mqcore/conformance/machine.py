@@ -32,8 +32,10 @@ class TestStateMachine(Suite):
 
     def test_messages_and_claims_answer_as_the_model_does(self) -> None:
         handles = [self.driver, self.open()]
-        self.machine().run_messages(handles, self.clock, self.examples())
+        slow = self.harness.slow
+        self.machine().run_messages(handles, self.clock, self.examples(), slow)
 
     def test_queues_and_subscriptions_answer_as_the_model_does(self) -> None:
         handles = [self.driver, self.open()]
-        self.machine().run_subscriptions(handles, self.clock, self.examples())
+        slow = self.harness.slow
+        self.machine().run_subscriptions(handles, self.clock, self.examples(), slow)

@@ -72,7 +72,7 @@ class TestProcesses(ProcessSuite):
 
     def test_claimants_in_several_processes_never_share_a_message(self) -> None:
         """B-108."""
-        posted = self.post(90, driver=self.watcher, ttl=DAY)
+        posted = self.post(self.some(90), driver=self.watcher, ttl=DAY)
         self.crew.tell(claim_all, [(self.place,)] * 3)
         histories = self.crew.hear()
         claims = [event for event in flat(histories) if event.what == "claim"]
@@ -82,7 +82,7 @@ class TestProcesses(ProcessSuite):
     def test_everything_at_once_in_several_processes_keeps_every_promise(self) -> None:
         """B-074, B-093, B-103, B-104, B-108."""
         self.post(20, driver=self.watcher, ttl=DAY)
-        self.crew.tell(do_anything, [(self.place, seed) for seed in range(3)])
+        self.crew.tell(do_anything, [(self.place, seed, self.some(60)) for seed in range(3)])
         self.check(self.watcher, *self.crew.hear())
 
     def test_everything_at_once_in_processes_that_stand_still_keeps_every_promise(self) -> None:
@@ -90,7 +90,7 @@ class TestProcesses(ProcessSuite):
         if not hasattr(signal, "SIGSTOP"):
             not_run("this system has no way to stop a process")
         self.post(20, driver=self.watcher, ttl=DAY)
-        self.crew.tell(do_anything, [(self.place, seed) for seed in range(3)])
+        self.crew.tell(do_anything, [(self.place, seed, self.some(60)) for seed in range(3)])
         with self.crew.stopped_now_and_then():
             histories = self.crew.hear()
         self.check(self.watcher, *histories)
@@ -98,7 +98,7 @@ class TestProcesses(ProcessSuite):
     @requires(Capability.FIFO)
     def test_a_reader_misses_no_post_of_another_process_and_sees_their_order(self) -> None:
         """B-040, B-078."""
-        self.crew.tell(post_batches, [(self.place,)] * 3)
+        self.crew.tell(post_batches, [(self.place, self.some(6))] * 3)
         seen: list[str] = []
         marker = None
         finished = False
@@ -120,7 +120,7 @@ class TestKilledProcesses(ProcessSuite):
 
     def test_nothing_acknowledged_is_lost_and_every_promise_holds(self, tmp_path: Path) -> None:
         """B-040, B-050, B-108."""
-        for number in range(self.harness.rounds):
+        for number in range(self.some(self.harness.rounds)):
             with Crew(2) as crew:
                 self.kill_in_the_middle(crew, tmp_path, number)
 
@@ -150,23 +150,23 @@ def claim_all(station: Station, place: Place) -> list[Event]:
     return history.events()
 
 
-def do_anything(station: Station, place: Place, seed: int) -> list[Event]:
+def do_anything(station: Station, place: Place, seed: int, steps: int) -> list[Event]:
     """Do a bit of everything; one of the processes turns the clock."""
     history = History(station.clock)
     driver = RecordedDriver(place.open(station.clock), history)
     load = Load(driver, place.queue, seed)
     station.wait()
-    load.run(60, ALL, other=(lambda: station.clock.advance(7)) if seed == 0 else None)
+    load.run(steps, ALL, other=(lambda: station.clock.advance(7)) if seed == 0 else None)
     driver.close()
     return history.events()
 
 
-def post_batches(station: Station, place: Place) -> list[str]:
+def post_batches(station: Station, place: Place, times: int) -> list[str]:
     """Post a few batches; return the ids in their order."""
     driver = place.open(station.clock)
     station.wait()
     posted: list[str] = []
-    for size in (1, 2, 1, 3) * 6:
+    for size in (1, 2, 1, 3) * times:
         batch = [NewMessage(new_id(), b"{}", DAY) for _ in range(size)]
         driver.messages.post(place.queue, batch)
         posted += [message.id for message in batch]

@@ -49,7 +49,7 @@ class TestRaces(Suite):
 
     def test_racing_claimants_never_share_a_message(self) -> None:
         """B-108."""
-        posted = self.post(200)
+        posted = self.post(self.some(200))
         taken = race(self.workers(8, self.claim_all))
         assert sorted(flat(taken)) == posted
 
@@ -61,7 +61,7 @@ class TestRaces(Suite):
 
         def post(driver: Driver) -> dict[QueueRef, list[str]]:
             stored: dict[QueueRef, list[str]] = {queue: [] for queue in queues}
-            for _ in range(10):
+            for _ in range(self.some(10)):
                 posts = [(queue, new_messages(2)) for queue in random.sample(queues, 3)]
                 for (queue, _), ids in zip(
                     posts, driver.messages.post_to_several(posts), strict=True
@@ -76,7 +76,7 @@ class TestRaces(Suite):
 
     def test_racing_pops_never_share_a_message(self) -> None:
         """B-074."""
-        posted = self.post(100)
+        posted = self.post(self.some(100))
         taken = race(self.workers(6, self.pop_all))
         assert sorted(flat(taken)) == posted
 
@@ -95,14 +95,14 @@ class TestRaces(Suite):
                 driver.collect()
             return []
 
-        posted = self.post(100)
+        posted = self.post(self.some(100))
         taken = race([*self.workers(2, pop), *self.workers(2, collect)])
         assert sorted(flat(taken)) == posted
         assert self.everything() == []
 
     def test_pops_and_claims_never_share_a_message(self) -> None:
         """B-075, B-108."""
-        posted = self.post(120)
+        posted = self.post(self.some(120))
         poppers, claimants = self.workers(3, self.pop_all), self.workers(3, self.claim_all)
         taken = race([*poppers, *claimants])
         assert sorted(flat(taken)) == posted
@@ -110,8 +110,8 @@ class TestRaces(Suite):
 
     def test_claims_race_for_messages_that_come_back(self) -> None:
         """B-104, B-108."""
-        posted = self.post(60)
-        for _ in range(6):
+        posted = self.post(10 * self.some(6))
+        for _ in range(self.some(6)):
             self.claim(10, ttl=60)
         self.advance(60)
         taken = race(self.workers(6, self.claim_all))
@@ -122,7 +122,7 @@ class TestRaces(Suite):
         posted = self.post(12)
 
         def churn(driver: Driver) -> list[str]:
-            for _ in range(8):
+            for _ in range(self.some(8)):
                 claim = self.try_claim(2, driver=driver)
                 if claim is not None:
                     driver.claims.release(self.queue, claim.id)
@@ -136,7 +136,7 @@ class TestRaces(Suite):
 
     def test_a_message_is_deleted_or_claimed_but_not_both(self) -> None:
         """B-051, B-108."""
-        posted = self.post(60)
+        posted = self.post(self.some(60))
 
         def delete_all(driver: Driver) -> list[str]:
             deleted = []
@@ -151,7 +151,7 @@ class TestRaces(Suite):
 
     def test_an_expired_claim_is_never_renewed_by_winning_a_race(self) -> None:
         """B-097, B-110."""
-        for _ in range(5):
+        for _ in range(self.some(5)):
             (posted,) = self.post()
             old = self.claim(ttl=60)
             self.advance(60)
@@ -183,7 +183,7 @@ class TestRaces(Suite):
 
         def write(number: int, driver: Driver) -> list[str]:
             try:
-                return flat(self.post(size, driver=driver) for size in (1, 1, 2, 3) * 4)
+                return flat(self.post(size, driver=driver) for size in (1, 1, 2, 3) * self.some(4))
             finally:
                 writing[number] = False
 
@@ -238,14 +238,14 @@ class TestRaces(Suite):
         """B-016, B-040."""
 
         def write(driver: Driver) -> None:
-            for _ in range(8):
+            for _ in range(self.some(8)):
                 try:
                     driver.messages.post(self.queue, new_messages(20))
                 except QueueNotFound:
                     continue
 
         def delete(driver: Driver) -> None:
-            for _ in range(8):
+            for _ in range(self.some(8)):
                 driver.queues.delete(self.queue)
                 driver.queues.create(self.queue, {})
 
@@ -296,7 +296,7 @@ class TestRaces(Suite):
 
     def test_one_of_racing_creates_is_the_first(self) -> None:
         """B-001, B-002."""
-        for round_ in range(4):
+        for round_ in range(self.some(4)):
             queue = QueueRef(self.queue.project, f"raced-{round_}")
             results = race([partial(self.open().queues.create, queue, {"of": n}) for n in range(4)])
             assert results.count(True) == 1
@@ -305,7 +305,7 @@ class TestRaces(Suite):
 
     def test_one_of_racing_metadata_writes_on_a_version_wins(self) -> None:
         """B-007."""
-        for _ in range(6):
+        for _ in range(self.some(6)):
             version = self.driver.queues.get(self.queue).version
 
             def write(driver: Driver, version: str | None = version) -> bool:
@@ -319,7 +319,7 @@ class TestRaces(Suite):
 
     def test_one_of_racing_subscriptions_of_a_subscriber_wins(self) -> None:
         """B-121."""
-        for round_ in range(4):
+        for round_ in range(self.some(4)):
             subscriber = f"http://{round_}.example"
 
             def subscribe(driver: Driver, subscriber: str = subscriber) -> str | None:
@@ -331,7 +331,7 @@ class TestRaces(Suite):
             (winner,) = [result for result in results if result is not None]
             found = self.driver.subscriptions.get_by_subscriber(self.queue, subscriber)
             assert found.id == winner
-        assert len(self.driver.subscriptions.list(self.queue, limit=100).items) == 4
+        assert len(self.driver.subscriptions.list(self.queue, limit=100).items) == self.some(4)
 
     def test_one_of_racing_updates_gets_a_subscriber(self) -> None:
         """B-132."""

@@ -20,24 +20,26 @@ __all__ = ["run_messages", "run_subscriptions"]
 STEPS = 40
 
 
-def run_messages(handles: Sequence[Driver], clock: Clock, examples: int | None) -> None:
+def run_messages(handles: Sequence[Driver], clock: Clock, examples: int | None, slow: bool) -> None:
     """Try lists of calls to messages and claims on the handles, which share a backend."""
 
     class OnThese(MessageSteps):
         def __init__(self) -> None:
             super().__init__(handles, clock)
 
-    _run(OnThese, examples, few=60)
+    _run(OnThese, examples, few=3 if slow else 30)
 
 
-def run_subscriptions(handles: Sequence[Driver], clock: Clock, examples: int | None) -> None:
+def run_subscriptions(
+    handles: Sequence[Driver], clock: Clock, examples: int | None, slow: bool
+) -> None:
     """Try lists of calls to queues and subscriptions."""
 
     class OnThese(SubscriptionSteps, QueueSteps):
         def __init__(self) -> None:
             super().__init__(handles, clock)
 
-    _run(OnThese, examples, few=20)
+    _run(OnThese, examples, few=3 if slow else 10)
 
 
 def _run(machine: type[SideBySide], examples: int | None, *, few: int) -> None:

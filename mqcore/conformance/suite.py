@@ -143,6 +143,10 @@ class Suite:
         """Work for `race`, each with a handle of its own: a lock inside a handle must not do."""
         return [partial(work, self.open()) for _ in range(count)]
 
+    def some(self, number: int) -> int:
+        """So many, or a fourth where the store is slow: for tests that find more with more."""
+        return -(-number // 4) if self.harness.slow else number
+
     def advance(self, seconds: int) -> None:
         self.clock.advance(seconds)
 

@@ -63,7 +63,7 @@ class RenewForgetsTheEnd(memory._Claims):
         with self._box(queue) as (box, _):
             assert box is not None
             lease = box.claims[claim_id]
-            box.timeline.discard((lease.ends_at, "claim ends", lease.id))
+            box.timeline.remove((lease.ends_at, memory.CLAIM_ENDS, lease.id))
 
 
 class EarlyDelay(memory._Messages):

@@ -11,7 +11,6 @@ from mqcore_swift.driver import open_driver
 
 from mqcore.conformance import *  # noqa: F403
 from mqcore.conformance.ledger import not_run
-from mqcore.conformance.machine import EXAMPLES
 from tests.backends import Swift
 
 from .meters import SwiftMeter
@@ -23,18 +22,16 @@ KEPT = (
     "test_claims_are_exclusive_beside_releases_and_renewals_as_claims_end",
     "test_everything_at_once_keeps_every_promise",
 )
-FEW = "3"
-"""Each call of these examples is made by another handle than the one before: five requests."""
+WHOLE = bool(os.environ.get("MQCORE_TEST_LONG"))
 
-if os.environ.get("MQCORE_TEST_LONG"):
+if WHOLE:
     pytestmark = pytest.mark.timeout(1800)
-else:
 
-    @pytest.fixture(autouse=True)
-    def _shorten(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-        if request.cls.__name__ in SLOW and request.function.__name__ not in KEPT:
-            not_run(LONG)
-        monkeypatch.setenv(EXAMPLES, os.environ.get(EXAMPLES, FEW))
+
+@pytest.fixture(autouse=True)
+def _shorten(request: pytest.FixtureRequest) -> None:
+    if not WHOLE and request.cls.__name__ in SLOW and request.function.__name__ not in KEPT:
+        not_run(LONG)
 
 
 @pytest.fixture(scope="class")
@@ -42,4 +39,5 @@ def harness(swift: Swift) -> Iterator[ProxiedHarness]:
     """A container for each class: what counts all of a store need not count what others left."""
     meter = None if swift.given else SwiftMeter(swift)
     with database_harness(open_driver, swift.fresh_database(), meter) as harness:
+        harness.slow = not WHOLE
         yield harness
