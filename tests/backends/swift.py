@@ -45,6 +45,7 @@ use = egg:swift#proxy
 account_autocreate = true
 conn_timeout = {connect_timeout}
 node_timeout = 60
+post_quorum_timeout = {update_timeout}
 [filter:catch_errors]
 use = egg:swift#catch_errors
 [filter:gatekeeper]

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -19,6 +20,8 @@ import httpx
 import pytest
 
 HEADERS = {"Client-ID": str(uuid.uuid4()), "X-Project-ID": "p"}
+HEAD = b"".join(f"{k}: {v}\r\n".encode() for k, v in HEADERS.items())
+"""The same as bytes."""
 
 
 class Server:
@@ -93,6 +96,32 @@ class Server:
         assert self.process.stdout
         self.process.stdout.close()
         return code
+
+
+def request(line: str, body: bytes = b"", *more: bytes) -> bytes:
+    length = b"Content-Length: %d\r\n" % len(body)
+    return (
+        line.encode()
+        + b" HTTP/1.1\r\nHost: x\r\n"
+        + HEAD
+        + b"".join(more)
+        + length
+        + b"\r\n"
+        + body
+    )
+
+
+def posting(body: object) -> bytes:
+    return json.dumps({"messages": [{"body": body, "ttl": 600}]}).encode()
+
+
+@contextlib.contextmanager
+def stalled(path: Path) -> Iterator[None]:
+    """Another program holds SQLite's write lock."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")
 
 
 def until(condition: Callable[[], object], seconds: float = 30) -> None:

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from .conftest import HEADERS, Server, error_of
+from .conftest import HEAD, Server, error_of
 
-HEAD = b"".join(f"{k}: {v}\r\n".encode() for k, v in HEADERS.items())
 POST = b"POST /v2/queues/q/messages HTTP/1.1\r\nHost: x\r\n" + HEAD
 
 

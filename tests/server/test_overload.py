@@ -1,50 +1,20 @@
 """More than the store can take, and clients that take without giving: others are still served."""
 
 import http.client
-import json
 import socket
-import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Self
 
 import httpx
 import psutil
 
-from .conftest import HEADERS, StartServer, until
+from .conftest import HEADERS, StartServer, posting, request, stalled, until
 
-HEAD = b"".join(f"{k}: {v}\r\n".encode() for k, v in HEADERS.items())
 OTHER = {**HEADERS, "X-Project-ID": "other"}
-
-
-def request(line: str, body: bytes = b"", *more: bytes) -> bytes:
-    length = b"Content-Length: %d\r\n" % len(body)
-    return (
-        line.encode()
-        + b" HTTP/1.1\r\nHost: x\r\n"
-        + HEAD
-        + b"".join(more)
-        + length
-        + b"\r\n"
-        + body
-    )
-
-
-def posting(body: object) -> bytes:
-    return json.dumps({"messages": [{"body": body, "ttl": 600}]}).encode()
-
-
-@contextmanager
-def stalled(path: Path) -> Iterator[None]:
-    """Another program holds SQLite's write lock."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        yield
-        connection.execute("ROLLBACK")
 
 
 def test_a_stalled_store_refuses_more_than_may_wait_and_loses_nothing(

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Server, StartServer
-from .test_overload import posting, request, stalled
+from .conftest import Server, StartServer, posting, request, stalled
 
 PING = request("GET /v2/ping", b"")
 KEEP_ALIVE, REQUEST = 2, 1

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Thread
 from typing import Any
 
 import pytest
+from mqcore_swift.commands import Command, Moment, apply
 from mqcore_swift.driver import SwiftDriver
 from mqcore_swift.errors import translate
 from mqcore_swift.requests import Requests
@@ -219,3 +221,60 @@ def test_a_message_that_is_deleted_stays_so_when_it_is_posted_again_late(two: An
     assert claim(one) == [new.id]
     assert other.messages.delete(QUEUE, [Handle(new.id, force=True)]) == [None]
     assert one.messages.list(QUEUE, include_claimed=True).items == ()
+
+
+def test_a_call_that_others_went_past_while_it_took_over_is_not_repeated(
+    two: Any, monkeypatch: pytest.MonkeyPatch, handles: Handles
+) -> None:
+    one, other = two
+    posted = post(one, 6)
+    monkeypatch.setattr("mqcore_swift.trim.EVERY", 8)
+    has_epoch, may_go_on = Event(), Event()
+
+    def go_past() -> None:
+        """Adopt the pop, and go on until nothing is left of it but what it did."""
+        for _ in range(12):
+            (mine,) = post(other)
+            other.messages.delete(QUEUE, [Handle(mine)])
+            handles.clock.advance(300)
+
+    def wait() -> None:
+        has_epoch.set()
+        may_go_on.wait()
+
+    def resume() -> None:
+        may_go_on.set()
+        thread.join()
+
+    def displace() -> None:
+        """Now nobody knows whether the pop counts."""
+        once(other, monkeypatch, is_entry, before=wait)
+        thread.start()
+        has_epoch.wait()
+        once(one, monkeypatch, is_epoch, before=resume)
+
+    thread = Thread(target=go_past)
+    once(one, monkeypatch, is_entry, after=displace)
+    with pytest.raises(Unavailable, match="cannot tell what became of the call"):
+        one.messages.pop(QUEUE, 2)
+    assert claim(handles.open()) == posted[2:]
+    assert claim(one) == []
+
+
+def test_an_entry_whose_reading_was_broken_off_is_read_again(
+    two: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = two
+    before = post(other, 3)
+
+    def half(at: Moment, command: Command) -> None:
+        apply(at, command)
+        stop()
+
+    with monkeypatch.context() as patched:
+        patched.setattr("mqcore_swift.replica.apply", half)
+        with pytest.raises(StoppedHereError):
+            one.messages.list(QUEUE)
+    after = post(one, 2)
+    assert [each.id for each in one.messages.list(QUEUE).items] == [*before, *after]
+    assert claim(other) == [*before, *after]

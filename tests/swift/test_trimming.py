@@ -2,6 +2,7 @@
 
 import pytest
 from mqcore_swift.driver import SwiftDriver
+from mqcore_swift.names import digest
 
 from mqcore.contract import Handle, QueueRef
 from tests.backends import Swift
@@ -114,3 +115,28 @@ def test_what_a_displaced_writer_left_is_removed(
     driver.collect()
     assert left[0] not in stored(driver)
     assert len(claim(driver)) == 4
+
+
+def test_the_last_entry_stays_so_that_who_slept_sees_that_something_is_gone(
+    driver: SwiftDriver, handles: Handles
+) -> None:
+    sleeper = handles.open()
+    kept = post(driver, 3)
+    assert len(sleeper.messages.list(QUEUE).items) == 3
+    churn(driver, handles, 10)
+    assert claim(driver) == kept
+    handles.clock.advance(HOUR // 2)  # now all that was written is old
+    log = driver._store._log(digest(QUEUE.project))
+    log._trim.run(handles.clock(), 1000)
+    assert claim(sleeper) == []
+
+
+def test_of_very_many_projects_the_last_are_kept_in_memory(
+    driver: SwiftDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mqcore_swift.store.MOST_LOGS", 3)
+    kept = post(driver, 2)
+    for number in range(5):
+        assert driver.queues.count(f"other-{number}") == 0
+    assert len(driver._store._logs) == 3
+    assert claim(driver) == kept

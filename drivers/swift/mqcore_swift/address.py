@@ -53,7 +53,7 @@ def read(uri: str) -> Address:
         container=_container(parsed),
         pool_size=int(parsed.number("pool_size", 16, least=1, most=1000)),
         timeout=parsed.number("timeout", 10, least=0.05, most=3600),
-        slow=parsed.number("slow", 1, least=0.05, most=60),
+        slow=parsed.number("slow", 0.45, least=0.05, most=60),
         ca=(parsed.text("ca", "") or None) if tls else None,
         user=user,
         key=key,

@@ -8,6 +8,8 @@ from .packs import Body
 __all__ = ["Bodies"]
 
 MOST_BYTES = 16_000_000
+EACH = 400
+"""Bytes that keeping one takes besides the body itself."""
 
 
 class Bodies:
@@ -21,10 +23,10 @@ class Bodies:
     def keep(self, pack: str, where: Body, body: bytes) -> None:
         with self._lock:
             if (pack, where) not in self._found:
-                self._size += len(body)
+                self._size += len(body) + EACH
             self._found[pack, where] = body
             while self._size > MOST_BYTES:
-                self._size -= len(self._found.popitem(last=False)[1])
+                self._size -= len(self._found.popitem(last=False)[1]) + EACH
 
     def find(self, pack: str, where: Body) -> bytes | None:
         with self._lock:

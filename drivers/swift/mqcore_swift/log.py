@@ -11,7 +11,8 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -88,7 +89,7 @@ class Log:
 
     def read(self, look: Callable[[Project], T], name: str | None = None) -> T:
         """Look at the project as it is now. With a queue's name, what is due there has happened."""
-        with self._lock:
+        with self._alone():
             view = self._catch_up()
             due = name is not None and self._replica.project.is_due(self._clock(), name)
             if due or not view.settled:
@@ -103,17 +104,31 @@ class Log:
             self._trim.remove_strays()
             if self._trim.is_worthwhile(now):
                 self._commit([])  # so that what we know is certain to others, too
-                self._trim.run(now, limit)
-                self._commit([])
+                if self._epoch is not None:
+                    self._trim.run(now, limit)
+                    self._commit([])
         return gone
 
     def volume(self) -> tuple[int, int]:
         """How many messages are free, delayed ones included, and how many are claimed."""
         self.write(["settle", None, sys.maxsize])
-        with self._lock:
+        with self._alone():
             boxes = [queue.box for queue in self._replica.project.queues.values()]
             stats = [box.stats() for box in boxes]
         return sum(each.free for each in stats), sum(each.claimed for each in stats)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait for the others, but not for all of them when Swift does not answer them."""
+        if not self._lock.acquire(timeout=2 * self._requests.timeout):
+            raise Unavailable(
+                f"{self._requests.place} does not answer in time those who asked before; see "
+                "whether it is up, or raise ?timeout= in the storage URI if it is only slow"
+            )
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _next_calls(self) -> list[_Call]:
         calls, size = [], 0
@@ -196,6 +211,7 @@ class Log:
                 slow += not self._take_over(view)
                 view = None
             if self._epoch is not None:
+                self._refuse_doubts()  # taking over may have begun anew from a later checkpoint
                 quick = self._append([call for call in calls if not self._is_written(call)])
                 if self._epoch is not None:
                     return
@@ -204,7 +220,7 @@ class Log:
                 raise Unavailable(
                     f"{self._requests.place} is too slow: an object took more than "
                     f"{self._requests.slow:g} s, so that listings may lack it; raise ?slow= in the "
-                    "storage URI if Swift's container_update_timeout is more"
+                    "storage URI if all of Swift's own timeouts are more (docs/swift.md)"
                 )
         raise Unavailable(f"{self._requests.place} is written to by too many at once; try again")
 
@@ -218,6 +234,7 @@ class Log:
             calls for tip, calls in self._written.items() if tip.slot <= self._replica.covered
         ]
         if not all(call.done for calls in covered for call in calls):
+            self._epoch = None
             raise Unavailable(
                 f"this process was stopped while it wrote to {self._requests.place}, until others "
                 "had gone on so far that it cannot tell what became of the call"

@@ -69,6 +69,7 @@ class Replica:
     def apply(self, entry: Entry, head: bytes) -> list[Any]:
         """Carry out the entry that follows the tip; return the answer of each command."""
         said = json.loads(head)
+        self.loaded = False  # what is broken off in the middle is read again
         packs = self.project.packs
         at = Moment(self.project, said["now"], entry.tip.slot, entry.head)
         packs.begin(entry.tip.slot, entry.name, said["now"])
@@ -78,6 +79,7 @@ class Replica:
         self.tip = entry.tip
         self.entries += 1
         self.size += len(head)
+        self.loaded = True
         return answers
 
     def _load(self) -> None:

@@ -39,7 +39,7 @@ class Requests:
     def __init__(self, address: Address) -> None:
         self._address = address
         self.place = f"container {address.container!r} at {address.place}"
-        self.slow = address.slow
+        self.slow, self.timeout = address.slow, address.timeout
         self._connections = Connections(address)
         self._idle: LifoQueue[Any] = LifoQueue()
         self._turn = threading.BoundedSemaphore(address.pool_size)

@@ -1,6 +1,7 @@
 """One handle's way to one store."""
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -21,6 +22,8 @@ T = TypeVar("T")
 
 GRACE = 120
 """Seconds that a body outlives its message, for those who are about to read it."""
+MOST_LOGS = 10_000
+"""So many projects are kept in memory, those that were asked for last."""
 LONGEST = 10
 """How many timeouts reading one may take, retries and waiting for a connection included."""
 
@@ -33,7 +36,7 @@ class Store:
         self._clock = clock
         self._grace = GRACE + LONGEST * address.timeout
         self._bodies = Bodies()
-        self._logs: dict[str, Log] = {}
+        self._logs: OrderedDict[str, Log] = OrderedDict()
         self._lock = threading.Lock()
         self.calls = Calls()
 
@@ -74,6 +77,10 @@ class Store:
             if project not in self._logs:
                 replica = Replica(self.requests, project)
                 self._logs[project] = Log(replica, self._bodies, self._clock, self._grace)
+                if len(self._logs) > MOST_LOGS:
+                    # Who is still at it goes on; to its successor it is another process.
+                    self._logs.popitem(last=False)
+            self._logs.move_to_end(project)
             return self._logs[project]
 
     def _read(self, part: tuple[str, list[Seen]]) -> dict[str, bytes | None]:

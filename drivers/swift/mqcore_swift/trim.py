@@ -42,11 +42,12 @@ class Trim:
     def run(self, now: float, limit: int) -> None:
         """Make a checkpoint, right after an entry of ours, and remove up to `limit` objects.
 
-        The next entry tells the others what is gone.
+        The next entry tells the others what is gone. The log's last entry stays: by it, who stands
+        further back sees that something is gone.
         """
         replica = self._replica
         older = self._checkpoint()
-        waste = self._removable(now, limit, replica.covered)
+        waste = self._removable(now, limit, min(replica.covered, replica.tip.slot - 1))
         replica.requests.delete([*older, *waste.values()])
         self.swept = max(self.swept, *waste, 0)
 
