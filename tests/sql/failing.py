@@ -5,12 +5,13 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, suppress
+from itertools import count
 from threading import Event, Thread
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import pytest
-from mqcore_sql import schema
+from mqcore_sql import schema, tally
 from mqcore_sql.driver import SqlDriver
 from sqlalchemy import NullPool, create_engine, func, select
 from sqlalchemy.exc import DBAPIError
@@ -63,6 +64,8 @@ class FailingServer:
     queries: ClassVar[Queries]
     """Options that are wrong."""
     no_rights: ClassVar[str]
+    stalled: ClassVar[str] = ""
+    """What is said when there is no answer, if anything certain."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -104,14 +107,17 @@ class FailingServer:
         self, server: Server, driver: SqlDriver
     ) -> None:
         before = post(driver)
+        with ExitStack() as several:  # connections, that are idle then
+            for _ in range(8):
+                several.enter_context(driver._store.reading())
         server.pause()
         try:
             for call in (post, SqlDriver.ping):
                 begin = time.monotonic()
-                with pytest.raises(Unavailable):
+                with pytest.raises(Unavailable, match=self.stalled):
                     call(driver)
                 # The timeouts of a statement and of a connection, and the margin of both.
-                assert time.monotonic() - begin < 10
+                assert time.monotonic() - begin < 6
         finally:
             server.resume()
         after = post(driver)
@@ -168,6 +174,22 @@ class FailingServer:
             ).scalar()
         assert rows == stats.total
 
+    def test_collecting_has_an_end_though_others_go_on_writing(
+        self, driver: SqlDriver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        post(driver)
+        fold, folds = tally.fold, count(1)
+
+        def fold_beside_others(*arguments: Any) -> int:
+            assert next(folds) < 50
+            last = fold(*arguments)
+            post(driver)
+            return last
+
+        monkeypatch.setattr(tally, "fold", fold_beside_others)
+        driver.collect()
+        assert driver.queues.stats(QUEUE).total == next(folds)
+
     def test_when_all_connections_are_taken_a_call_says_so_and_a_later_one_goes_on(
         self, server: Server, uri: str
     ) -> None:
@@ -207,7 +229,7 @@ class FailingServer:
             with pytest.raises(Unavailable, match="cannot grow; make room on its disk"):
                 fill()
             driver.ping()
-            listed = [one.id for one in driver.messages.list(QUEUE, limit=100).items]
+            listed = [one.id for one in driver.messages.list(QUEUE).items]
             assert listed == acknowledged
             grow()
             post_large(driver)

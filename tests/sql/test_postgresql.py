@@ -21,6 +21,7 @@ class TestPostgreSQL(FailingServer):
     kind = PostgreSQL
     library = "psycopg"
     open_driver = staticmethod(open_driver)
+    stalled = "gave no answer within statement_timeout|connection timeout expired"
     bad: ClassVar[Bad] = {
         "user": ("refuses the password", Misconfigured),
         "password": ("refuses the password", Misconfigured),

@@ -17,13 +17,15 @@ from .store import Store
 __all__ = ["collect"]
 
 STEP = 250
+FOLDS = 4
+"""How many steps one collecting folds of each queue."""
 """The most records that one transaction removes."""
 
 _limit = bindparam("limit", type_=BigInteger)
 _GRAVE = Statement(select(graves.c.queue_id).limit(1).with_for_update(skip_locked=True))
 _LISTED = Statement(
     select(tally_deltas.c.queue_id)
-    .where(tally_deltas.c.queue_id > literal_column(str(BALLAST)))
+    .where(tally_deltas.c.queue_id > bindparam("after"))
     .order_by(tally_deltas.c.queue_id)
     .limit(1)
 )
@@ -100,12 +102,16 @@ _DELETE_SUBSCRIPTION = Statement(
 def collect(store: Store, limit: int) -> int:
     """Remove about `limit` records; fewer means that nothing is left."""
     removed = 0
-    for step in (_empty_grave, _end_claims, _drop_expired, _drop_subscriptions, _fold):
+    for step in (_empty_grave, _end_claims, _drop_expired, _drop_subscriptions):
         more = True
         while more and removed < limit:
             room = min(limit - removed, STEP)
             gone, more = store.write(partial(step, room=room))
             removed += gone
+    # Once round the queues: while others write, there is always more to fold.
+    folded: int | None = BALLAST
+    while folded is not None:
+        folded = store.write(partial(_fold_next, after=folded))
     return removed
 
 
@@ -166,13 +172,17 @@ def _bounds(work: Work, span: Mapping[str, int]) -> tuple[int | None, int]:
     return low, high
 
 
-def _fold(work: Work, room: int) -> tuple[int, bool]:
-    """Move changes of counts, which nobody sees, to where they count for less work."""
-    if not work.db.shared:
-        return 0, False
-    queue_id = work.db.value(_LISTED, {})
-    folded = queue_id is not None and tally.fold(work.db, queue_id, work.second, 2 * STEP) > 0
-    return 0, folded
+def _fold_next(work: Work, after: int) -> int | None:
+    """Move changes of the next queue's counts to where they count for less work; its id."""
+    queue_id = work.db.value(_LISTED, {"after": after}) if work.db.shared else None
+    if queue_id is None:
+        return None
+    last = 0
+    for _ in range(FOLDS):
+        last = tally.fold(work.db, queue_id, work.second, 2 * STEP, last)
+        if not last:
+            break
+    return int(queue_id)
 
 
 def _drop_subscriptions(work: Work, room: int) -> tuple[int, bool]:

@@ -84,12 +84,17 @@ class PipelinedDatabase(Database):
         # Each answer on a cursor of its own; those to changes are none.
         silent = self._connection.cursor()
         asked = [(*each, self._connection.cursor(binary=True)) for each in questions]
-        with self._connection.pipeline():
-            for said in changes:
-                silent.execute(*said)
-            for text, given, cursor in asked:
-                cursor.execute(text.sql, given)
-            self._cursor.execute(sql, parameters)
+        try:
+            with self._connection.pipeline():
+                for said in changes:
+                    silent.execute(*said)
+                for text, given, cursor in asked:
+                    cursor.execute(text.sql, given)
+                self._cursor.execute(sql, parameters)
+        except psycopg.OperationalError as error:
+            if isinstance(error.__context__, psycopg.errors._WaitTimeout):
+                raise error.__context__ from None  # and not that the pipeline cannot be left
+            raise
         self.answered = True
         self._answers += (((text.sql, given), text.rows(cursor)) for text, given, cursor in asked)
 

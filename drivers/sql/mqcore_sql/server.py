@@ -13,7 +13,7 @@ from mqcore.contract import Clock, Closed, MQError, QueueRef, Unavailable
 
 from . import tally
 from .client import Client
-from .lowwater import LowWater
+from .lowwater import MOST, LowWater
 from .session import Session, Work
 from .statements import Database
 from .store import Job, Store
@@ -84,6 +84,7 @@ class ServerStore(Store):
 
     def _attempt(self, job: Job[T], *, again: bool = False) -> tuple[T, set[int], set[QueueRef]]:
         """What the job returns, the queues whose counts it changed, and those to hint at."""
+        deadline = time.monotonic() + self._client.timeout
         while True:
             link, db, fresh = self._connect()
             ended = False
@@ -97,7 +98,9 @@ class ServerStore(Store):
                     ended = True
             except Exception as error:
                 lost = self._client.is_lost(error)
-                if lost and not (fresh or db.answered or ended):
+                # Idle for too long, perhaps. A server that does not answer is waited for once.
+                stale = lost and not (fresh or db.answered or ended)
+                if stale and time.monotonic() < deadline:
                     continue
                 # Unless the answer to a commit is lost, nothing was committed: all may be redone.
                 if self._client.is_passing(error) or (lost and not ended):
@@ -109,6 +112,9 @@ class ServerStore(Store):
 
     def _fold(self, changed: set[int]) -> None:
         for queue_id in changed:
+            if len(self._written) > MOST:
+                self._written.clear()
+                self._folded.clear()
             written = self._written.get(queue_id, 0) + 1
             if written >= FOLD_AFTER:
                 self._written.pop(queue_id, None)
@@ -146,19 +152,25 @@ class ServerStore(Store):
         link = self._pool.connect()
         fresh = "used" not in link.info
         link.info["used"] = True
-        return link, self._client.database_on(link.dbapi_connection), fresh
+        try:
+            return link, self._client.database_on(link.dbapi_connection), fresh
+        except BaseException:
+            link.invalidate()
+            raise
 
     def _begin(
         self, begin: str, parameters: Sequence[object] = ()
     ) -> tuple[PoolProxiedConnection, Database]:
         """A connection that works, since it has just begun a transaction."""
+        deadline = time.monotonic() + self._client.timeout
         while True:
             link, db, fresh = self._connect()
             try:
                 db.begin(begin, parameters)
-            except Exception as error:
+            except BaseException as error:
                 link.invalidate()
-                if fresh or not self._client.is_lost(error):
+                stale = isinstance(error, Exception) and self._client.is_lost(error) and not fresh
+                if not stale or time.monotonic() > deadline:
                     raise
             else:
                 return link, db
@@ -169,8 +181,10 @@ class ServerStore(Store):
             return
         try:
             self._client.cursor(link.dbapi_connection).execute("ROLLBACK")
-        except Exception:
+        except BaseException as failed:
             link.invalidate()
+            if not isinstance(failed, Exception):
+                raise
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
