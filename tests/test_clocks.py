@@ -50,7 +50,7 @@ def claim(driver: Driver, ttl: int) -> Claim:
     return made
 
 
-@pytest.mark.parametrize("take", ["claim", "pop", "list"])
+@pytest.mark.parametrize("take", ["claim", "pop", "list", "release"])
 def test_a_claim_that_one_node_saw_end_is_not_renewed_by_another(
     nodes: tuple[Driver, Driver], take: str
 ) -> None:
@@ -59,6 +59,8 @@ def test_a_claim_that_one_node_saw_end_is_not_renewed_by_another(
     old = claim(behind, 3)
     if take == "claim":
         claim(ahead, 60)
+    elif take == "release":
+        ahead.claims.release(QUEUE, old.id)
     elif take == "pop":
         assert len(ahead.messages.pop(QUEUE, 10)) == 2
     else:

@@ -47,14 +47,22 @@ def workspace() -> Path:
 def free_port() -> int:
     """Outside the range for outgoing connections, which would take it while its server is dead.
 
-    The port 10,000 above is free too: the nodes of a Redis Cluster talk to each other there.
+    The port 10,000 above is free too: the nodes of a Redis Cluster talk to each other there. No
+    other process of tests gets it as long as this one runs, where the system has abstract sockets.
     """
     while True:
         port = 12_000 + secrets.randbelow(10_000)
         with contextlib.suppress(OSError), socket.socket() as one, socket.socket() as other:
             one.bind((HOST, port))
             other.bind((HOST, port + 10_000))
+            if sys.platform == "linux":
+                mine = socket.socket(socket.AF_UNIX)
+                mine.bind(f"\0mqcore-tests-{port}")
+                _RESERVED.append(mine)
             return port
+
+
+_RESERVED: list[socket.socket] = []
 
 
 class Server(abc.ABC):

@@ -292,12 +292,14 @@ def _renew(work: Work, queue: QueueRef, claim_id: str, ttl: int, grace: int) -> 
 
 
 def _release(work: Work, queue: QueueRef, claim_id: str) -> None:
-    try:
-        queue_id, claim = _live(work, queue, claim_id)
-    except ClaimNotFound:
+    """One that is over is removed, too: nobody whose clock is behind can renew it then."""
+    queue_id = find(work, queue) if work.db.storable(claim_id) else None
+    if queue_id is None:
         return
-    held = _held(work, queue_id, claim)
-    work.tally.add(queue_id, tally.CLAIMED, claim.ends_at, -len(held))
-    rows.give_back(work, queue_id, [row.seq for row in held])
-    work.db.later(_DELETE, {"q": queue_id, "c": claim_id})
-    work.woken.add(queue)
+    for claim in work.db.all(_BY_IDS, {"q": queue_id, "ids": [claim_id]}):
+        if claim.ends_at > work.second:
+            held = _held(work, queue_id, claim)
+            work.tally.add(queue_id, tally.CLAIMED, claim.ends_at, -len(held))
+            rows.give_back(work, queue_id, [row.seq for row in held])
+            work.woken.add(queue)
+        work.db.later(_DELETE, {"q": queue_id, "c": claim_id})

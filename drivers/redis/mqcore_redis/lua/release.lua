@@ -1,6 +1,11 @@
 -- ARGV: claim id. Returns whether the claim lived.
 local claim = live(ARGV[3])
-if not claim then return 0 end
+if not claim then
+  -- One that is over goes, too: nobody whose clock is behind can renew it then.
+  call('HDEL', CLAIMS, ARGV[3])
+  call('ZREM', LEASES, ARGV[3])
+  return 0
+end
 local ids, ready, members = {}, {}, {}
 for n, e in ipairs(holding(claim)) do
   e.state.lease, e.state.claim = 0, ''
