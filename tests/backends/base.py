@@ -56,13 +56,10 @@ def free_port() -> int:
             one.bind((HOST, port))
             other.bind((HOST, port + 10_000))
             if sys.platform == "linux":
-                mine = socket.socket(socket.AF_UNIX)
-                mine.bind(f"\0mqcore-tests-{port}")
-                _RESERVED.append(mine)
+                with socket.socket(socket.AF_UNIX) as mine:
+                    mine.bind(f"\0mqcore-tests-{port}")
+                    mine.detach()  # open until this process ends
             return port
-
-
-_RESERVED: list[socket.socket] = []
 
 
 class Server(abc.ABC):
