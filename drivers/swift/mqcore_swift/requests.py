@@ -141,11 +141,15 @@ class Requests:
         def ask(to: Any) -> Any:
             return to.post_account(headers, query_string="bulk-delete", data=paths.encode())
 
-        # It answers 200 before it begins, and says at the end what became of it.
-        _, answer = self._call(ask)
-        outcome = json.loads(answer)
-        if not outcome["Response Status"].startswith(("200", "404")):
-            raise Unavailable(f"{self.place} did not delete: {outcome['Response Status']}")
+        for pause in (*PAUSES, None):
+            # It answers 200 before it begins, and says at the end what became of it.
+            _, answer = self._call(ask)
+            status = json.loads(answer)["Response Status"]
+            if status.startswith(("200", "404")):
+                return
+            if pause is None or not status.startswith("5"):
+                raise Unavailable(f"{self.place} did not delete: {status}")
+            time.sleep(pause)
 
     def _call(
         self, request: Callable[[Any], Any], if_missing: Any = Ellipsis, *, opening: bool = False
