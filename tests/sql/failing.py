@@ -64,7 +64,7 @@ class FailingServer:
     queries: ClassVar[Queries]
     """Options that are wrong."""
     no_rights: ClassVar[str]
-    stalled: ClassVar[str] = ""
+    stalled: ClassVar[str | None] = None
     """What is said when there is no answer, if anything certain."""
 
     @pytest.fixture(scope="class")

@@ -1,5 +1,7 @@
 """Logs stay short, and nothing of what was deleted stays in the container."""
 
+from typing import Any
+
 import pytest
 from mqcore_swift.driver import SwiftDriver
 from mqcore_swift.names import digest
@@ -140,3 +142,23 @@ def test_of_very_many_projects_the_last_are_kept_in_memory(
         assert driver.queues.count(f"other-{number}") == 0
     assert len(driver._store._logs) == 3
     assert claim(driver) == kept
+
+
+def test_a_bulk_delete_that_failed_in_part_is_made_again(
+    driver: SwiftDriver, handles: Handles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = driver._store.requests
+    call, failures = requests._call, [b'{"Response Status": "502 Bad Gateway"}'] * 2
+
+    def failing(*arguments: Any, **options: Any) -> Any:
+        found = call(*arguments, **options)
+        bulk = isinstance(found, tuple) and b"Response Status" in found[1]
+        return (found[0], failures.pop()) if bulk and failures else found
+
+    churn(driver, handles, 6)
+    handles.clock.advance(HOUR)
+    monkeypatch.setattr(requests, "_call", failing)
+    driver.collect()
+    assert not failures
+    monkeypatch.undo()
+    assert claim(driver) == []
