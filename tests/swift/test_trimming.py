@@ -39,6 +39,15 @@ def churn(driver: SwiftDriver, handles: Handles, times: int) -> None:
         handles.clock.advance(60)
 
 
+def slept_while_trimmed(driver: SwiftDriver, handles: Handles) -> tuple[SwiftDriver, list[str]]:
+    """A handle that knows three messages and nothing later, and the ids of these."""
+    sleeper = handles.open()
+    kept = post(driver, 3)
+    assert len(sleeper.messages.list(QUEUE).items) == 3
+    churn(driver, handles, 10)
+    return sleeper, kept
+
+
 def test_a_log_that_is_much_used_stays_short(driver: SwiftDriver, handles: Handles) -> None:
     kept = post(driver, 3)
     churn(driver, handles, 30)
@@ -49,10 +58,7 @@ def test_a_log_that_is_much_used_stays_short(driver: SwiftDriver, handles: Handl
 def test_a_handle_that_slept_while_the_log_was_trimmed_goes_on(
     driver: SwiftDriver, handles: Handles
 ) -> None:
-    sleeper = handles.open()
-    kept = post(driver, 3)
-    assert len(sleeper.messages.list(QUEUE).items) == 3
-    churn(driver, handles, 10)
+    sleeper, kept = slept_while_trimmed(driver, handles)
     assert claim(sleeper) == kept
     assert claim(driver) == []
 
@@ -122,10 +128,7 @@ def test_what_a_displaced_writer_left_is_removed(
 def test_the_last_entry_stays_so_that_who_slept_sees_that_something_is_gone(
     driver: SwiftDriver, handles: Handles
 ) -> None:
-    sleeper = handles.open()
-    kept = post(driver, 3)
-    assert len(sleeper.messages.list(QUEUE).items) == 3
-    churn(driver, handles, 10)
+    sleeper, kept = slept_while_trimmed(driver, handles)
     assert claim(driver) == kept
     handles.clock.advance(HOUR // 2)  # now all that was written is old
     log = driver._store._log(digest(QUEUE.project))

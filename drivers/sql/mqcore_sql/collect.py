@@ -17,9 +17,9 @@ from .store import Store
 __all__ = ["collect"]
 
 STEP = 250
+"""The most records that one transaction removes."""
 FOLDS = 4
 """How many steps one collecting folds of each queue."""
-"""The most records that one transaction removes."""
 
 _limit = bindparam("limit", type_=BigInteger)
 _GRAVE = Statement(select(graves.c.queue_id).limit(1).with_for_update(skip_locked=True))

@@ -1,13 +1,7 @@
 -- ARGV: claim id. Returns whether the claim lived.
 local claim = live(ARGV[3])
-if not claim then
-  -- One that is over goes, too: nobody whose clock is behind can renew it then.
-  call('HDEL', CLAIMS, ARGV[3])
-  call('ZREM', LEASES, ARGV[3])
-  return 0
-end
 local ids, ready, members = {}, {}, {}
-for n, e in ipairs(holding(claim)) do
+for n, e in ipairs(claim and holding(claim) or {}) do
   e.state.lease, e.state.claim = 0, ''
   members[n] = member(e.seq)
   ids[2 * n - 1], ids[2 * n] = e.id, packed(e.state)
@@ -16,6 +10,7 @@ end
 all('ZREM', HELD, members)
 all('HSET', IDS, ids)
 all('ZADD', READY, ready)
-call('HDEL', CLAIMS, claim.id)
-call('ZREM', LEASES, claim.id)
-return 1
+-- One that is over goes, too: nobody whose clock is behind can renew it then.
+call('HDEL', CLAIMS, ARGV[3])
+call('ZREM', LEASES, ARGV[3])
+return claim and 1 or 0
