@@ -10,9 +10,10 @@ import asyncio
 import contextvars
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
-from mqcore.contract import QueueRef
+from mqcore.contract import Conflict, Invalid, NotFound, NotPermitted, QueueRef
 
 from .errors import BUSY, RETRY_AFTER, Refusal
 from .merged import Merged, Waiting
@@ -23,6 +24,9 @@ __all__ = ["Bridge"]
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+
+ANSWERS = (NotFound, NotPermitted, Conflict, Invalid)
+"""Errors that a caller expects: nobody asks where they were raised."""
 
 
 class Bridge:
@@ -51,41 +55,47 @@ class Bridge:
         The project is the caller's. None is the server itself, which is never refused. Raises
         Refusal when too much waits.
         """
+        self._enter(project)
+        try:
+            return await self._ask(project, partial(call, *args, **kwargs))
+        finally:
+            self._leave(project)
+
+    def _ask(self, project: str | None, call: Callable[[], T]) -> "asyncio.Future[T]":
         answer: asyncio.Future[T] = self._loop.create_future()
         context = contextvars.copy_context()
 
         def job() -> Finish:
             try:
-                result = context.run(call, *args, **kwargs)
+                result = context.run(call)
             except BaseException as error:
-                return lambda error=error: _fail(answer, error)  # type: ignore[misc]
-            return lambda: _answer(answer, result)
+                return partial(_fail, answer, error)
+            return partial(_answer, answer, result)
 
-        self._enter(project)
-        try:
-            self._workers.put(project, job)
-            return await answer
-        finally:
-            self._leave(project)
+        self._workers.put(project, job)
+        return answer
 
     async def merged(self, kind: Merged[R, T], queue: QueueRef, request: R) -> T:
         """Serve the request by a call that it may share with others of its kind.
 
         Returns its result or raises its error; raises Refusal when too much waits.
         """
-        answer: asyncio.Future[T] = self._loop.create_future()
-        waiting = Waiting(request, answer, contextvars.copy_context())
         self._enter(queue.project)
         try:
-            lane = kind.lanes.get(queue)
-            if lane is None:
-                kind.lanes[queue] = deque((waiting,))
-                self._send(kind, queue)
-            else:
-                lane.append(waiting)
-            return await answer
+            return await self._join(kind, queue, request)
         finally:
             self._leave(queue.project)
+
+    def _join(self, kind: Merged[R, T], queue: QueueRef, request: R) -> "asyncio.Future[T]":
+        answer: asyncio.Future[T] = self._loop.create_future()
+        waiting = Waiting(request, answer, contextvars.copy_context())
+        lane = kind.lanes.get(queue)
+        if lane is None:
+            kind.lanes[queue] = deque((waiting,))
+            self._send(kind, queue)
+        else:
+            lane.append(waiting)
+        return answer
 
     def _enter(self, project: str | None) -> None:
         """Take a place among those that wait. Raises Refusal when there is none."""
@@ -155,5 +165,8 @@ def _answer(future: "asyncio.Future[T]", result: T) -> None:
 
 
 def _fail(future: "asyncio.Future[Any]", error: BaseException) -> None:
+    if isinstance(error, ANSWERS):
+        # A circle otherwise: the frames where it was raised hold the future, which holds it.
+        error.__traceback__ = None
     if not future.done():
         future.set_exception(error)

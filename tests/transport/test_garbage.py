@@ -17,13 +17,21 @@ OURS = ("mqcore.", "uvicorn.", "falcon.")
         ("POST", "/v2/queues/q/messages", {"messages": [{"body": 1}]}),
         ("GET", "/v2/queues/q/messages?echo=true", None),
         ("POST", "/v2/queues/q/claims", {"ttl": 60, "grace": 60}),
+        # Errors: a traceback holds frames.
+        ("GET", "/v2/queues/q/messages?limit=0", None),
+        ("GET", "/v2/queues/nothing/stats", None),
+        ("POST", "/v2/queues/q/messages", {"messages": []}),
+        ("POST", "/v2/queues/q/claims", {"ttl": 0}),
+        ("PATCH", "/v2/queues/q/claims/nothing", {"ttl": 60}),
+        ("PUT", "/v2/queues/q", {"_max_messages_post_size": -1}),
+        ("POST", "/v2/queues/q/subscriptions", {"subscriber": "ftp://nothing"}),
     ],
 )
 def test_a_request_leaves_no_circle_of_references(
     api: Api, method: str, path: str, body: Any
 ) -> None:
     def ask() -> None:
-        assert api.http.request(method, path, json=body).status_code in (200, 201, 204)
+        assert api.http.request(method, path, json=body).status_code < 500
 
     ask()
     gc.collect()
