@@ -11,8 +11,10 @@ All sides take turns on one server, so that only ratios count.
 import argparse
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from statistics import median
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -202,28 +204,37 @@ def compare(bare: Bare, least: Least, ours: Ours, rounds: int) -> None:
                 )
 
 
-def at_once(calls: Sequence[Callable[[], object]], duration: float) -> float:
-    """How many calls a second they make together, each again and again."""
-    made = [0] * len(calls)
-    end = time.perf_counter() + duration
-
-    def work(number: int) -> None:
-        while time.perf_counter() < end:
-            calls[number]()
-            made[number] += 1
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(len(calls))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sum(made) / duration
+_mine = threading.local()
+"""The handle of each thread that is a client, whatever process it is in."""
 
 
-def clients(uri: str, duration: float, rounds: int) -> None:
+def begin(uri: str) -> None:
+    _mine.side = Ours(open_driver(uri, clock=time.time))
+
+
+def repeat(name: str, batch: int, end: float) -> int:
+    """Make the call again and again; how often."""
+    made = 0
+    while time.time() < end:
+        getattr(_mine.side, name)(batch)
+        made += 1
+    return made
+
+
+def executor(uri: str, *, processes: bool) -> Executor:
+    if processes:
+        spawning = get_context("spawn")
+        return ProcessPoolExecutor(max(CLAIMERS), spawning, initializer=begin, initargs=(uri,))
+    return ThreadPoolExecutor(max(CLAIMERS), initializer=begin, initargs=(uri,))
+
+
+def clients(uri: str, pool: Executor, duration: float, rounds: int) -> None:
     """Each client has a handle of its own; all are on one queue."""
-    drivers = [open_driver(uri, clock=time.time) for _ in range(max(CLAIMERS))]
-    sides = [Ours(driver) for driver in drivers]
+    driver = open_driver(uri, clock=time.time)
+    started = time.time() + 5
+    for each in [pool.submit(repeat, "post", 1, started) for _ in range(max(CLAIMERS))]:
+        each.result()
+    driver.messages.purge(QUEUE)
     for batch in (1, 10):
         for name in ("post", "claim"):
             rates: dict[int, list[float]] = {n: [] for n in CLAIMERS}
@@ -231,17 +242,17 @@ def clients(uri: str, duration: float, rounds: int) -> None:
                 for n in CLAIMERS:
                     if name == "claim":
                         for _ in range(int(duration * 40)):
-                            sides[0].post(100)
-                    calls = [partial(getattr(side, name), batch) for side in sides[:n]]
-                    rates[n].append(at_once(calls, duration))
-                    drivers[0].messages.purge(QUEUE)
+                            Ours(driver).post(100)
+                    end = time.time() + duration
+                    made = [pool.submit(repeat, name, batch, end) for _ in range(n)]
+                    rates[n].append(sum(each.result() for each in made) / duration)
+                    driver.messages.purge(QUEUE)
             one = [median(rates[n]) for n in CLAIMERS]
             told = ", ".join(f"{n}: {rate:.0f}" for n, rate in zip(CLAIMERS, one, strict=True))
             print(
                 f"{name}s of {batch} a second, by clients: {told}; 16 to 4: {one[2] / one[1]:.2f}"
             )
-    for driver in drivers:
-        driver.close()
+    driver.close()
 
 
 def main() -> None:
@@ -249,6 +260,7 @@ def main() -> None:
     parser.add_argument("uri", nargs="?", default="mongodb://127.0.0.1:27017/mqcore_bench")
     parser.add_argument("--rounds", type=int, default=300)
     parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--processes", action="store_true", help="each client is a process")
     arguments = parser.parse_args()
     at = urlsplit(arguments.uri)
     replica_set = parse_qs(at.query).get("replica_set", [None])[0]
@@ -260,7 +272,8 @@ def main() -> None:
     driver = open_driver(arguments.uri, clock=time.time)
     driver.queues.create(QUEUE, {})
     compare(Bare(database), Least(database), Ours(driver), arguments.rounds)
-    clients(arguments.uri, arguments.seconds, 3)
+    with executor(arguments.uri, processes=arguments.processes) as pool:
+        clients(arguments.uri, pool, arguments.seconds, 3)
     client.drop_database(database.name)
     driver.close()
 

@@ -15,8 +15,10 @@ from ..backends import MongoDB
 QUEUE = QueueRef("project", "queue")
 
 
-def new_messages(n: int, *, body: bytes = b"{}", ttl: int = 3600) -> list[NewMessage]:
-    return [NewMessage(new_id(), body, ttl) for _ in range(n)]
+def new_messages(
+    n: int, *, body: bytes = b"{}", ttl: int = 3600, client: str | None = None
+) -> list[NewMessage]:
+    return [NewMessage(new_id(), body, ttl, client=client) for _ in range(n)]
 
 
 def post(driver: MongoDriver, n: int, *, ttl: int = 3600) -> list[str]:

@@ -1,11 +1,11 @@
 """That what traffic asks for is found by an index, without sorting, and carries the shard key."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
-from mqcore_mongodb.driver import MongoDriver
+from mqcore_mongodb.driver import MongoDriver, open_driver
 from pymongo.database import Database
 
 from mqcore.conformance import Clock
@@ -123,3 +123,20 @@ def test_a_claim_finds_its_messages_in_the_index_alone(
     candidates = looks[0]
     assert candidates["keysExamined"] <= 25
     assert candidates["docsExamined"] <= 2  # the queue's document, and none of the messages
+
+
+def test_a_page_that_hides_its_own_poster_does_not_walk_over_its_messages(
+    driver: MongoDriver, uri: str, clock: Clock, database: Database[Any]
+) -> None:
+    """Whole runs of them are left out, whoever posted what else is in a run."""
+    with closing(open_driver(uri, clock=clock)) as another:
+        driver.messages.post(QUEUE, new_messages(3000, client="me"))
+        others = [*new_messages(1, client="you"), *new_messages(1)]
+        another.messages.post(QUEUE, others)
+        driver.messages.post(QUEUE, new_messages(3000, client="me"))
+        others += new_messages(1, client="you")
+        another.messages.post(QUEUE, others[2:])
+    with profiled(database) as profile:
+        page = driver.messages.list(QUEUE, hide_client="me")
+    assert [each.id for each in page.items] == [each.id for each in others]
+    assert sum(entry.get("docsExamined", 0) for entry in profile) < 1000

@@ -1,6 +1,7 @@
 """Moving messages that were claimed too often to a dead-letter queue."""
 
 from collections.abc import Sequence
+from itertools import repeat
 
 from pymongo import DeleteOne, UpdateOne
 from pymongo.errors import BulkWriteError
@@ -9,7 +10,7 @@ from mqcore.contract import DeadLetter, Moment, QueueRef
 
 from .errors import duplicates
 from .posts import Posts
-from .runs import Runs
+from .runs import ANYBODY, Runs
 from .schema import FREE, GONE
 from .store import Document, Store, View
 
@@ -40,7 +41,7 @@ class Burial:
             change |= {"ttl": letter.ttl, "ends": at.end(letter.ttl)}
         seqs = range(listed["first"], listed["first"] + len(spent))
         ends: list[int] = [{**each, **change}["ends"] for each in spent]
-        self._runs.cover(there.q, zip(seqs, ends, strict=True))
+        self._runs.cover(there.q, zip(seqs, ends, repeat(ANYBODY)))
         here = [
             {"q": view.q, "seq": each["seq"], "state": FREE, "count": {"$gte": letter.max_claims}}
             for each in spent

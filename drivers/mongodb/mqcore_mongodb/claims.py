@@ -24,7 +24,7 @@ from mqcore.contract import (
 from .burial import Burial
 from .errors import duplicates
 from .leases import Leases, claim_key
-from .runs import Runs
+from .runs import ANYBODY, Runs
 from .schema import BY_SEQ, CLAIMED, FREE
 from .store import Document, Store, joined
 from .taking import ATTEMPTS, Found, Taker
@@ -192,7 +192,7 @@ class Claims(ClaimController):
     def _extension(self, q: int, claim: Document, over: int, terms: Document) -> UpdateMany:
         """Have those that the claim holds and that would die before its end live longer."""
         ends = over + terms["grace"]
-        self._runs.cover(q, ((seq, ends) for seq in claim["seqs"]))
+        self._runs.cover(q, ((seq, ends, ANYBODY) for seq in claim["seqs"]))
         dying = {"seq": {"$in": claim["seqs"]}, "lease": claim["lease"], "ends": {"$lt": over}}
         change = {"$set": {"ends": ends, "ttl": terms["ttl"] + terms["grace"]}}
         return UpdateMany({"q": q, **dying}, change, hint=BY_SEQ)

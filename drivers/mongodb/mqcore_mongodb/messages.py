@@ -29,7 +29,7 @@ from .errors import duplicates
 from .leases import Leases, ended_claims
 from .posts import PATIENCE, Posts
 from .queues import purge
-from .runs import Runs, ends_of
+from .runs import Runs, posted
 from .schema import BY_ID, BY_SEQ, CLAIMED, DELAYED, FREE, GONE, LATE, SHOWN
 from .store import Document, Part, Store, View
 from .taking import Taker
@@ -91,7 +91,7 @@ class Messages(MessageController):
         documents = [
             to_document(new, at, view.q, seq, post) for seq, new in enumerate(messages, first)
         ]
-        self._runs.cover(view.q, ends_of(documents))
+        self._runs.cover(view.q, posted(documents))
         try:
             self._store.safe["messages"].insert_many(documents)
         except BulkWriteError as error:

@@ -1,9 +1,10 @@
-"""When each run of messages of a queue ends, to leave out whole runs that are over.
+"""What is known of each run of messages of a queue, to leave whole runs out.
 
 Runs have four sizes, each of them whole runs of the smaller one. `last` is never below the last
-end of a life in the run. A reader that meets an expired message asks for the next run that may
-hold a live one: so a million of them at the head are some dozens of small documents, until they
-are collected.
+end of a life in the run. `low` and `high` are the first and the last of its clients, or wider: they
+are the same only where one client posted the whole run. A reader that meets a message that it does
+not want asks for the next run that may hold one that it does: so a million expired messages at the
+head are some dozens of small documents, until they are collected.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +17,7 @@ from .errors import duplicates
 from .schema import GONE
 from .store import Document, Store
 
-__all__ = ["Runs"]
+__all__ = ["ANYBODY", "Posted", "Runs", "posted"]
 
 RUN = 256
 FAN = 16
@@ -28,30 +29,42 @@ ROUNDED = 16
 KNOWN = 10_000
 """The most runs that are remembered as written."""
 
+Clients = tuple[str, str]
+"""The first and the last of some clients, as `low` and `high` say them."""
+ANYBODY: Clients = ("", "~")
+"""For messages whose client is not known."""
+
+Posted = tuple[int, int, Clients]
+"""The number of a message, the end of its life, and whose it is."""
+
+Bounds = tuple[int, str, str]
+"""`last`, `low` and `high` of a run."""
+
 
 class Runs:
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._written: dict[tuple[int, int, int], int] = {}
+        self._written: dict[tuple[int, int, int], Bounds] = {}
 
-    def cover(self, q: int, ends: Iterable[tuple[int, int]]) -> None:
-        """Have the runs of the numbers last until these ends; before they do."""
-        wanted: dict[tuple[int, int, int], int] = {}
-        for seq, end in ends:
-            last = (end // ROUNDED + 1) * ROUNDED
+    def cover(self, q: int, messages: Iterable[Posted]) -> None:
+        """Have the runs of the numbers say so; before the messages are there, or live so long."""
+        wanted: dict[tuple[int, int, int], Bounds] = {}
+        for seq, end, clients in messages:
+            bounds = ((end // ROUNDED + 1) * ROUNDED, *clients)
             for level, size in enumerate(SIZES):
                 key = (q, level, seq // size)
-                wanted[key] = max(wanted.get(key, last), last)
-        new = {k: last for k, last in wanted.items() if self._written.get(k, 0) < last}
+                wanted[key] = _wider(bounds, wanted.get(key))
+        written = self._written
+        new = {k: b for k, b in wanted.items() if _wider(b, written.get(k)) != written.get(k)}
         if not new:
             return
         writes = [
             UpdateOne(
                 {"_id": "/".join(map(str, key)), "q": key[0], "level": key[1], "run": key[2]},
-                {"$max": {"last": last}},
+                {"$max": {"last": last, "high": high}, "$min": {"low": low}},
                 upsert=True,
             )
-            for key, last in new.items()
+            for key, (last, low, high) in new.items()
         ]
         while writes:
             try:
@@ -60,18 +73,21 @@ class Runs:
             except BulkWriteError as error:
                 # Somebody else made these at the same moment; now they can be changed.
                 writes = [writes[place] for place in duplicates(error)]
-        if len(self._written) > KNOWN:
-            self._written.clear()
-        self._written.update(new)
+        if len(written) > KNOWN:
+            written.clear()
+        for key, bounds in new.items():
+            written[key] = _wider(bounds, written.get(key))
 
-    def next(self, q: int, seq: int, second: int, *, backwards: bool) -> range | None:
-        """The first smallest run, from that of `seq` on, that may hold a live message.
+    def next(
+        self, q: int, seq: int, second: int, *, backwards: bool, hide_client: str | None = None
+    ) -> range | None:
+        """The first smallest run, from that of `seq` on, that may hold a wanted message.
 
         Looks at the runs beside this one up to the end of the larger run around it, at the larger
         ones from there, and so on. In a larger run that is found, it looks again from its begin.
         """
         while True:
-            found = self._promising(q, seq, second, backwards)
+            found = self._promising(q, seq, second, backwards, hide_client)
             if found is None:
                 return None
             level, run = found
@@ -80,10 +96,16 @@ class Runs:
                 return range(run * size, (run + 1) * size)
             seq = (run + 1) * size - 1 if backwards else run * size
 
-    def _promising(self, q: int, seq: int, second: int, backwards: bool) -> tuple[int, int] | None:
+    def _promising(
+        self, q: int, seq: int, second: int, backwards: bool, hide_client: str | None
+    ) -> tuple[int, int] | None:
+        wanted: Document = {"last": {"$gt": second}}
+        if hide_client is not None:
+            hidden = _said(hide_client)
+            wanted["$or"] = [{"low": {"$ne": hidden}}, {"high": {"$ne": hidden}}]
         parts: list[list[Document]] = [
             [
-                {"$match": {"q": q, "level": level, "run": edges, "last": {"$gt": second}}},
+                {"$match": {"q": q, "level": level, "run": edges, **wanted}},
                 {"$sort": {"run": -1 if backwards else 1}},
                 {"$limit": 1},
             ]
@@ -123,5 +145,19 @@ def _edges(seq: int, backwards: bool) -> Iterator[Mapping[str, Any]]:
             yield {"$gte": run if level == 0 else run + 1, **most}
 
 
-def ends_of(documents: Iterable[Document]) -> Iterator[tuple[int, int]]:
-    return ((each["seq"], each["ends"]) for each in documents)
+def _wider(bounds: Bounds, others: Bounds | None) -> Bounds:
+    if others is None:
+        return bounds
+    (last, low, high), (other_last, other_low, other_high) = bounds, others
+    return max(last, other_last), min(low, other_low), max(high, other_high)
+
+
+def _said(client: str | None) -> str:
+    """A client as `low` and `high` say it."""
+    return "" if client is None else f"={client}"
+
+
+def posted(documents: Iterable[Document]) -> Iterator[Posted]:
+    for each in documents:
+        client = _said(each.get("client"))
+        yield each["seq"], each["ends"], (client, client)

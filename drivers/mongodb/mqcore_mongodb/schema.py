@@ -11,7 +11,8 @@ messages       q, seq, id, body, client, checksum, posted, ttl, ends, state, cou
                delayed, claim and lease while claimed; post, which brought it
 claims         _id "q/claim id"; q, lease, seqs (what it may hold), over, ttl, grace, renewed; low,
                the first end of a life; open until it is made
-runs           _id "q/level/run"; q, level, run; last, when the last message of the run ends
+runs           _id "q/level/run"; q, level, run; last, when the last message of the run ends; low
+               and high, whose messages it has
 counts         _id q; messages, held, changes; checked, check
 graves         _id q; since
 subscriptions  p, n, id, subscriber, ttl, options, created, renewed, ends, confirmed
@@ -39,7 +40,7 @@ __all__ = [
     "UNDELAYED",
 ]
 
-LAYOUT = 1
+LAYOUT = 2
 """The version of how data is stored."""
 
 FREE, DELAYED, CLAIMED, GONE = range(4)

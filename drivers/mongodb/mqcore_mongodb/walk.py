@@ -35,12 +35,16 @@ class Walk:
         found = self.messages.find(here, self.fields).hint(BY_STATE)
         return list(found.sort("seq", order).limit(size))
 
-    def is_live(self, each: Document) -> bool:
-        return each["ends"] > self.at.second and self.view.shows(each["seq"])
+    @property
+    def shown(self) -> Document:
+        """What the database leaves out by itself of what is not wanted."""
+        others = {} if self.hide_client is None else {"client": {"$ne": self.hide_client}}
+        return {"ends": {"$gt": self.at.second}, **others}
 
     def wants(self, each: Document) -> bool:
-        hidden = self.hide_client is not None and each.get("client") == self.hide_client
-        return self.is_live(each) and not hidden
+        if self.hide_client is not None and each.get("client") == self.hide_client:
+            return False
+        return each["ends"] > self.at.second and self.view.shows(each["seq"])
 
 
 class Walker:
@@ -76,17 +80,19 @@ class Walker:
             if len(found) < size:
                 return
             place = found[-1]["seq"]
-            if walk.is_live(found[-1]):
+            if walk.wants(found[-1]):
                 size = min(size * 2, MOST)
                 continue
-            # The next one may have expired, too: go on in the next run that promises a live one.
+            # The next one may be unwanted, too: go on in the next run that promises a wanted one.
             size = first
-            run = self._runs.next(view.q, place, at.second, backwards=backwards)
+            run = self._runs.next(
+                view.q, place, at.second, backwards=backwards, hide_client=hide_client
+            )
             if run is None:
                 return
             place = min(place, run.stop) if backwards else max(place, run.start - 1)
             rest = {"$gte": run.start, "$lt": place} if backwards else {"$gt": place}
-            found = walk.read({"$lt": run.stop, **rest}, size, ends={"$gt": at.second})
+            found = walk.read({"$lt": run.stop, **rest}, size, **walk.shown)
             yield from filter(walk.wants, found)
             full = len(found) == size
             place = found[-1]["seq"] if full else run.start if backwards else run.stop - 1
