@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from bson import ObjectId
 from mqcore_mongodb.driver import open_driver
-from mqcore_mongodb.leases import claim_key, ended_claims
+from mqcore_mongodb.leases import claim_key, claims_being_made, ended_claims
 from mqcore_mongodb.schema import BY_ID, BY_SEQ, BY_STATE, CLAIMED, FREE
 from mqcore_mongodb.store import FAST, SAFE, UNHEARD, VIEW, joined, key_of
 from mqcore_mongodb.values import MESSAGE, to_document
@@ -58,7 +58,7 @@ class Bare:
         self._q = database["queues"].find_one({"_id": key_of(QUEUE)})["q"]  # type: ignore[index]
         names = ("queues", "messages", "claims", "counts")
         self._fast = {each: database.get_collection(each, write_concern=FAST) for each in names}
-        self._safe = database.get_collection("messages", write_concern=SAFE)
+        self._safe = {each: database.get_collection(each, write_concern=SAFE) for each in names}
         self._unheard = {
             each: database.get_collection(each, write_concern=UNHEARD) for each in names
         }
@@ -73,7 +73,7 @@ class Bare:
             VIEW,
         )
         assert queue
-        self._safe.insert_many(
+        self._safe["messages"].insert_many(
             [
                 to_document(new, at, self._q, seq, post)
                 for seq, new in enumerate(messages(n), queue["next"])
@@ -96,7 +96,8 @@ class Bare:
                 {"$project": {"_id": 0, "seq": 1, "ends": 1}},
                 joined("queues", -1, [{"$match": {"_id": key_of(QUEUE)}}, {"$project": VIEW}]),
                 joined("claims", 1, ended_claims(self._q, at).pipeline),
-                joined("claims", 2, [{"$match": known}]),
+                joined("claims", 2, claims_being_made(self._q).pipeline),
+                joined("claims", 3, [{"$match": known}]),
             ],
             hint=BY_STATE,
         )
@@ -108,8 +109,10 @@ class Bare:
         these = {"q": self._q, "seq": {"$in": seqs}}
         held = {"state": CLAIMED, "lease": lease, "claim": claim_id}
         change = {"$set": held, "$inc": {"count": 1}}
-        self._safe.bulk_write([UpdateMany({**these, "state": FREE}, change, hint=BY_SEQ)])
+        mark = UpdateMany({**these, "state": FREE}, change, hint=BY_SEQ)
+        self._fast["messages"].bulk_write([mark])
         itself = {"_id": {"$in": [key]}, "q": self._q}
+        self._safe["claims"].update_many({**itself, "open": True}, {"$set": {"marked": True}})
         got = self._fast["messages"].aggregate(
             [
                 {"$match": {**these, "lease": {"$in": [lease]}}},
@@ -120,7 +123,8 @@ class Bare:
             hint=BY_SEQ,
         )
         ids = [each["id"] for each in got if "part" not in each]
-        self._unheard["claims"].update_many(itself, {"$unset": {"open": ""}})
+        made = {"$unset": {"open": "", "marked": ""}}
+        self._unheard["claims"].update_many({**itself, "open": True}, made)
         self._count(held=len(ids))
         self._delete(ids, key, lease)
 
@@ -136,7 +140,7 @@ class Bare:
         seqs = [each["seq"] for each in found if "part" not in each]
         list(self._fast["claims"].find({"_id": {"$in": [key]}, "q": self._q}, hint="_id_"))
         doomed = {"q": self._q, "seq": {"$in": seqs}, "lease": lease, "state": CLAIMED}
-        self._safe.bulk_write([DeleteMany(doomed, hint=BY_SEQ)], ordered=False)
+        self._safe["messages"].bulk_write([DeleteMany(doomed, hint=BY_SEQ)], ordered=False)
         self._count(messages=-len(ids), held=-len(ids))
 
     def _count(self, *, messages: int = 0, held: int = 0) -> None:

@@ -1,6 +1,7 @@
 """Posts, claims and counts whose caller died in the middle, as the store then has them."""
 
 import threading
+import time
 from typing import Any
 from unittest.mock import Mock
 
@@ -23,6 +24,7 @@ from mqcore.contract import (
     Handle,
     NewMessage,
     QueueRef,
+    Unavailable,
     new_id,
 )
 
@@ -175,7 +177,8 @@ def test_a_claimer_that_died_before_it_marked_strands_nothing(
     other = claim(driver, 1, ttl=30)
     assert other is not None
     (made,) = driver.claims.claim(QUEUE, [request])
-    assert [message.id for message in made.messages] == posted[1:2]  # type: ignore[union-attr]
+    assert [message.id for message in other.messages] == posted[2:]
+    assert [message.id for message in made.messages] == posted[:2]  # type: ignore[union-attr]
     clock.advance(60)
     everything = claim(driver, 10)
     assert everything is not None
@@ -384,7 +387,7 @@ def test_a_claim_that_is_ended_while_it_is_made_strands_nothing(
     other = open_driver(uri, clock=clock)
     seen: list[Any] = []
 
-    def after_a_while(self: Any, q: int, made: Any) -> None:
+    def after_a_while(self: Any, q: int, made: Any) -> bool:
         def and_let_mark(leases: Leases, q: int, ended: Any) -> None:
             monkeypatch.setattr(Leases, "free", free)
             free(leases, q, ended)
@@ -395,6 +398,7 @@ def test_a_claim_that_is_ended_while_it_is_made_strands_nothing(
         monkeypatch.setattr(Leases, "free", and_let_mark)
         clock.advance(10)
         other.collect()
+        return True
 
     def as_seen(self: Any, q: int, made: Any) -> Any:
         monkeypatch.setattr(claims, "_read", read)
@@ -423,3 +427,46 @@ def test_what_a_crash_made_a_post_under_way_again_is_found_and_deleted(
         more = post(driver, 3)
     assert list(driver.messages.delete(QUEUE, [Handle(more[1])])) == [None]
     assert listed(driver) == [*posted, more[0], more[2]]
+
+
+def test_what_others_are_about_to_take_is_left_to_them(
+    driver: MongoDriver, database: Database[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if another process had begun a claim, and not marked anything yet."""
+    posted = post(driver, 4)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(driver.claims), "_make", lambda _, q, claims: [None] * len(claims))
+        patch.setattr("mqcore_mongodb.claims.ATTEMPTS", 1)
+        with pytest.raises(Unavailable):
+            claim(driver, 2)
+    assert database["claims"].count_documents({"open": True}) == 1
+    theirs = claim(driver, 2)
+    assert theirs is not None
+    assert [message.id for message in theirs.messages] == posted[2:]
+
+
+def test_a_claimer_who_is_alone_again_gets_the_oldest(
+    driver: MongoDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    posted = post(driver, 200)
+    crowd = driver.claims._taker._turn(QUEUE)  # type: ignore[attr-defined]
+    crowd.crowd(lost=True)
+    crowd.place = 5
+    ours = claim(driver, 3)
+    assert ours is not None
+    assert ours.messages[0].id != posted[0]
+    now += 1
+    alone = claim(driver, 3)
+    assert alone is not None
+    assert [message.id for message in alone.messages] == posted[:3]
+
+
+def test_claimers_in_a_crowd_get_everything(driver: MongoDriver) -> None:
+    posted = post(driver, 50)
+    got: list[str] = []
+    while made := claim(driver, 3):
+        driver.claims._taker._turn(QUEUE).crowd()  # type: ignore[attr-defined]
+        got += [message.id for message in made.messages]
+    assert sorted(got) == sorted(posted)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bson import ObjectId
-from pymongo import UpdateMany
+from pymongo import DeleteOne, UpdateMany
 from pymongo.errors import BulkWriteError
 
 from mqcore.contract import (
@@ -129,14 +129,11 @@ class Claims(ClaimController):
             if claim["over"] <= found.at.second:
                 self._leases.end(found.view.q, [claim], found.at)
                 continue
-            if claim.get("open"):
-                # Whoever began it may be dead, or a moment behind us.
-                self._mark(found.view.q, [claim])
-            made = self._read(found.view.q, [claim])[0]
-            if made is not None:
-                call.finish(place, made)
-            else:
-                self._store.fast["claims"].delete_one({**_this(claim), "open": True})
+            q = found.view.q
+            # Whoever began one that is open may be dead, or a moment behind us.
+            made = self._make(q, [claim]) if claim.get("open") else self._read(q, [claim])
+            if made[0] is not None:
+                call.finish(place, made[0])
         return bool(known)
 
     def _move(self, call: Call, found: Found, share: Share) -> bool:
@@ -163,22 +160,51 @@ class Claims(ClaimController):
             # The same request is being served at the same time.
             there = duplicates(error)
             beginners = [each for place, each in enumerate(beginners) if place not in there]
-        claims = [claim for _, claim in beginners]
-        self._mark(q, claims)
-        made = self._read(q, claims)
+        made = self._make(q, [claim for _, claim in beginners])
         for (share, _), result in zip(beginners, made, strict=True):
             if result is not None:
                 call.finish(share.place, result)
-        empty = [claim["_id"] for claim, each in zip(claims, made, strict=True) if each is None]
-        if empty:
-            self._store.fast["claims"].delete_many({"_id": {"$in": empty}, "q": q})
         held = sum(len(each.messages) for each in made if each)
         self._store.count(q, held=held)
         return held > 0
 
-    def _mark(self, q: int, claims: Sequence[Document]) -> None:
-        """Put those messages under the claims that are free still."""
+    def _make(self, q: int, claims: Sequence[Document]) -> list[Claim | None]:
+        """Take what is free still of what the claims may hold; remove those that hold nothing.
+
+        Who was too late for all does not wait for the disk. What a failover has forgotten is not
+        there when the claims are read, and what is there then is safe.
+        """
+        kept = claims if self._mark(q, claims) else self._holding(q, claims)
+        made: dict[ObjectId, Claim | None] = {}
+        if kept:
+            self._leases.settle(q, [claim["_id"] for claim in kept])
+            results = self._read(q, kept)
+            made = {claim["lease"]: one for claim, one in zip(kept, results, strict=True)}
+        unmade = [
+            DeleteOne({**_this(claim), **({} if claim["lease"] in made else {"open": True})})
+            for claim in claims
+            if made.get(claim["lease"]) is None
+        ]
+        if unmade:
+            self._store.fast["claims"].bulk_write(unmade, ordered=False)
+        return [made.get(claim["lease"]) for claim in claims]
+
+    def _holding(self, q: int, claims: Sequence[Document]) -> list[Document]:
+        """Those of the claims that hold something."""
+        leases = [claim["lease"] for claim in claims]
+        seqs = [seq for claim in claims for seq in claim["seqs"]]
+        theirs = {"q": q, "seq": {"$in": seqs}, "lease": {"$in": leases}}
+        found = self._store.fast["messages"].find(theirs, {"_id": 0, "lease": 1}).hint(BY_SEQ)
+        held = {each["lease"] for each in found}
+        return [claim for claim in claims if claim["lease"] in held]
+
+    def _mark(self, q: int, claims: Sequence[Document]) -> bool:
+        """Put those messages under the claims that are free still; whether these are all.
+
+        It is not safe before the claims are settled.
+        """
         writes = []
+        extended = False
         for claim in claims:
             these = {"q": q, "seq": {"$in": claim["seqs"]}}
             held = {"state": CLAIMED, "lease": claim["lease"], "claim": claim["id"]}
@@ -186,8 +212,11 @@ class Claims(ClaimController):
             writes.append(UpdateMany({**these, "state": FREE}, change, hint=BY_SEQ))
             if claim["low"] < claim["over"]:
                 writes.append(self._extension(q, claim, claim["over"], claim))
-        if writes:
-            self._store.safe["messages"].bulk_write(writes)
+                extended = True
+        if not writes:
+            return True
+        done = self._store.fast["messages"].bulk_write(writes)
+        return not extended and done.modified_count == sum(len(claim["seqs"]) for claim in claims)
 
     def _extension(self, q: int, claim: Document, over: int, terms: Document) -> UpdateMany:
         """Have those that the claim holds and that would die before its end live longer."""

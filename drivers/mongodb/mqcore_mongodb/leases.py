@@ -13,12 +13,16 @@ from mqcore.contract import Moment
 from .schema import BY_SEQ, CLAIMED, DELAYED, FREE, UNDELAYED
 from .store import Document, Part, Store, View
 
-__all__ = ["Leases", "claim_key"]
+__all__ = ["Leases", "claim_key", "claims_being_made", "ended_claims"]
 
 PATIENCE = 0.5
 """Seconds that a claim may take to be made when it is over already."""
 PAUSE = 0.002
 """Seconds between two looks at it."""
+MAKING = 10**9
+"""Nanoseconds for which it is taken into account that somebody makes a claim."""
+CROWD = 64
+"""How many of the newest claims are looked at for that."""
 MOST_ENDED = 50
 """The most claims that one call ends."""
 MOST_UNDELAYED = 1000
@@ -38,6 +42,24 @@ def ended_claims(q: int, at: Moment) -> Part:
             {"$match": {"q": q, "over": {"$lte": at.second}}},
             {"$limit": MOST_ENDED},
             {"$project": {"seqs": 1, "lease": 1, "open": 1}},
+        ],
+    )
+
+
+def claims_being_made(q: int) -> Part:
+    """What others are about to take, who began to make claims a moment ago. It is a hint.
+
+    Ids of core begin with the time (`mqcore.contract.new_id`); of others it sees nothing.
+    """
+    moment_ago = f"{time.time_ns() - MAKING >> 4:015x}"
+    return Part(
+        "claims",
+        [
+            {"$match": {"_id": {"$gte": claim_key(q, moment_ago), "$lt": claim_key(q, "g")}}},
+            {"$sort": {"_id": -1}},
+            {"$limit": CROWD},
+            {"$match": {"q": q, "open": True, "over": {"$gt": 0}}},
+            {"$project": {"seqs": 1}},
         ],
     )
 
@@ -97,11 +119,19 @@ class Leases:
                 return
             time.sleep(PAUSE)
 
+    def settle(self, q: int, keys: Sequence[str]) -> None:
+        """Return when what was marked before for the claims of these `_id`s is safe.
+
+        So it is when a later write of the same primary is.
+        """
+        made = {"_id": {"$in": list(keys)}, "q": q, "open": True}
+        self._store.safe["claims"].update_many(made, {"$set": {"marked": True}})
+
     def close(self, q: int, keys: Sequence[str], *, heard: bool = True) -> None:
         """Write down that the claims of these `_id`s are made; unless `heard`, wait for nothing."""
         claims = (self._store.fast if heard else self._store.unheard)["claims"]
         made = {"_id": {"$in": list(keys)}, "q": q, "open": True}
-        claims.update_many(made, {"$unset": {"open": ""}})
+        claims.update_many(made, {"$unset": {"open": "", "marked": ""}})
 
     def free(self, q: int, claims: Sequence[Document]) -> None:
         """Let go of all messages of claims that are ended for good."""

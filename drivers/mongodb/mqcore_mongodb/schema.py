@@ -10,7 +10,7 @@ queues         _id {p project, n name}; u, the number of the queue; q; next, the
 messages       q, seq, id, body, client, checksum, posted, ttl, ends, state, count; due while
                delayed, claim and lease while claimed; post, which brought it
 claims         _id "q/claim id"; q, lease, seqs (what it may hold), over, ttl, grace, renewed; low,
-               the first end of a life; open until it is made
+               the first end of a life; open until it is made, and marked before
 runs           _id "q/level/run"; q, level, run; last, when the last message of the run ends; low
                and high, whose messages it has
 counts         _id q; messages, held, changes; checked, check

@@ -1,21 +1,22 @@
 """Finding messages that can be claimed, oldest first, and taking them from under others."""
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from secrets import randbelow
+from typing import Any
 
 from bson import ObjectId
 
 from mqcore.contract import Moment, QueueRef, Unavailable
 
-from .leases import PATIENCE, PAUSE, Leases, claim_key, ended_claims
+from .leases import PATIENCE, PAUSE, Leases, claim_key, claims_being_made, ended_claims
 from .posts import Posts
 from .schema import BY_SEQ, BY_STATE, FREE, GONE
-from .store import Document, Part, Store, View
-from .turns import turns
+from .store import Document, Part, Pipeline, Store, View
+from .turns import Turns, turns
 from .values import MESSAGE
 from .walk import Walker
 
@@ -23,8 +24,14 @@ __all__ = ["ATTEMPTS", "Found", "Taker"]
 
 ATTEMPTS = 100
 """How often a call looks for messages when others always take them first."""
-WIDEST = 16
-"""How many times as many messages as are wanted a call looks at, to keep out of others' way."""
+SHARES = 16
+"""Among how many claimers messages are divided while several processes claim."""
+KEPT = 1000
+"""Of how many queues it is remembered whether others take messages there."""
+TRIES = 2
+"""In how many shares a call looks before it takes any."""
+REACH = 4 * SHARES
+"""How many times as many messages as are wanted a call looks at then."""
 MOST = 5000
 """The most messages that a call takes at once."""
 
@@ -45,6 +52,14 @@ class Taker:
         self._walker = walker
         self._leases = leases
         self._posts = posts
+        self._turns: dict[QueueRef, Turns] = {}
+
+    def _turn(self, queue: QueueRef) -> Turns:
+        if queue not in self._turns:
+            if len(self._turns) >= KEPT:
+                self._turns.clear()
+            self._turns[queue] = turns((self._store.place, queue))
+        return self._turns[queue]
 
     @contextmanager
     def find(
@@ -57,10 +72,12 @@ class Taker:
         counts: bool = False,
     ) -> Iterator[Found | None]:
         """Find claimable messages, which other threads of this process leave alone meanwhile."""
-        turn = turns((self._store.place, queue))
+        turn = self._turn(queue)
         seqs: list[int] = []
         with turn.turn():
-            found = self._find(queue, wanted, turn.taken, attempt, claim_ids, counts=counts)
+            if attempt:
+                turn.crowd(lost=True)
+            found = self._find(queue, wanted, turn, attempt, claim_ids, counts=counts)
             if found is not None:
                 seqs = [each["seq"] for each in found.messages]
             turn.taken.update(seqs)
@@ -73,27 +90,33 @@ class Taker:
         self,
         queue: QueueRef,
         wanted: int,
-        taken: Collection[int],
+        turn: Turns,
         attempt: int,
         claim_ids: Sequence[str],
         *,
         counts: bool,
     ) -> Found | None:
-        """Up to `wanted` that are not `taken`; none only if there are none. None without a queue.
+        """Up to `wanted` that nobody is about to take; none only if there are none.
 
-        Lets come back what should, first. After an attempt at which others were faster, these may
-        be some behind the first ones, so that callers do not follow each other.
-        `counts`: with the count of each.
+        None without a queue. Lets come back what should, first. While other processes take
+        messages, too, these may be some behind the first ones, so that they are not in each
+        other's way. `counts`: with the count of each.
         """
         wanted = min(wanted, MOST)
         fields = {"_id": 0, "seq": 1, "ends": 1, **({"count": 1} if counts else {})}
         deadline = time.monotonic() + PATIENCE
+        tries = TRIES
         while True:
             at = self._store.moment()
-            avoided = frozenset(taken)
-            size = min(wanted * min(2**attempt, WIDEST), MOST) + len(avoided)
+            avoided = set(turn.taken)
+            crowded = turn.crowded
+            sharing = crowded and tries > 0
+            size = min(wanted * (REACH if crowded else 1), MOST) + len(avoided)
+            share = [_share(wanted, turn.place)] if sharing else []
 
-            def parts(q: int, at: Moment = at, size: int = size) -> list[Part]:
+            def parts(
+                q: int, at: Moment = at, size: int = size, share: Pipeline = share
+            ) -> list[Part]:
                 known = {"_id": {"$in": [claim_key(q, each) for each in claim_ids]}, "q": q}
                 return [
                     Part(
@@ -102,17 +125,19 @@ class Taker:
                             {"$match": {"q": q, "state": FREE}},
                             {"$sort": {"seq": 1}},
                             {"$limit": size},
+                            *share,
                             {"$project": fields},
                         ],
                     ),
                     ended_claims(q, at),
+                    claims_being_made(q),
                     *([Part("claims", [{"$match": known}])] if claim_ids else []),
                 ]
 
             look = self._store.look(queue, parts, hint=BY_STATE)
             if look is None:
                 return None
-            view, (free, ended, *known) = look.view, look.parts
+            view, (free, ended, making, *known) = look.view, look.parts
             back = self._leases.end(view.q, ended, at) if ended else 0
             if back or self._leases.undelay(view, at):
                 continue
@@ -120,14 +145,29 @@ class Taker:
             if len(live) < len(free):
                 walk = self._walker.walk(view, at, [FREE], size=size, fields=fields)
                 live = list(islice(walk, size))
+            mine = {claim_key(view.q, each) for each in claim_ids}
+            others = [
+                each["seqs"]
+                for each in making
+                if each["_id"] not in mine and avoided.isdisjoint(each["seqs"])
+            ]
+            if others:
+                turn.crowd()
+            avoided.update(*others)
             messages = [each for each in live if each["seq"] not in avoided]
+            if sharing and len(messages) < wanted:
+                turn.move()
+                tries -= 1
+                continue
             if live and not messages and time.monotonic() < deadline:
                 time.sleep(PAUSE)  # they are about to be taken, or there are more behind them
                 continue
             if not live and (self._posts.finish_whole(view, at) or self._any_free(view, at)):
                 continue
-            start = wanted * randbelow(max(len(messages) // wanted, 1)) if attempt else 0
-            chosen = (messages or live)[start : start + wanted]
+            chosen = messages or live
+            spare = len(chosen) - wanted
+            start = randbelow(spare) if crowded and not sharing and spare > 0 else 0
+            chosen = chosen[start : start + wanted]
             return Found(view, at, chosen, known[0] if known else ())
 
     def _any_free(self, view: View, at: Moment) -> bool:
@@ -154,3 +194,9 @@ class Taker:
         raise Unavailable(
             f"{queue} at {self._store.place} is too busy: others took all messages first"
         ) from TimeoutError(f"{ATTEMPTS} attempts")
+
+
+def _share(wanted: int, place: int) -> Mapping[str, Any]:
+    """A stage that leaves messages for one of SHARES claimers, in parts of as many as it wants."""
+    part = {"$floor": {"$divide": ["$seq", wanted]}}
+    return {"$match": {"$expr": {"$eq": [{"$mod": [part, SHARES]}, place % SHARES]}}}

@@ -5,14 +5,18 @@ It saves work and promises nothing: others are in other processes.
 
 import os
 import threading
+import time
 from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
+from secrets import randbelow
 from weakref import WeakValueDictionary
 
 __all__ = ["Turns", "turns"]
 
 PATIENCE = 0.5
 """Seconds to wait for a turn: the one whose turn it is may wait for a store that is gone."""
+CROWDED = 0.5
+"""Seconds for which others are expected to go on."""
 
 
 class Turns:
@@ -22,6 +26,24 @@ class Turns:
         self._lock = threading.Lock()
         self.taken: set[int] = set()
         """The numbers of messages that somebody is about to mark."""
+        self.place = 0
+        """Where this process takes messages while others take them, too."""
+        self._crowded_until = 0.0
+
+    @property
+    def crowded(self) -> bool:
+        """Whether other processes took messages a moment ago."""
+        return time.monotonic() < self._crowded_until
+
+    def crowd(self, *, lost: bool = False) -> None:
+        """They do now; `lost`: at the same place."""
+        self._crowded_until = time.monotonic() + CROWDED
+        if lost:
+            self.move()
+
+    def move(self) -> None:
+        """Go where others might not be."""
+        self.place = randbelow(2**16)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
