@@ -10,6 +10,7 @@ from bson import ObjectId
 from mqcore_mongodb.driver import MongoDriver, open_driver
 from mqcore_mongodb.leases import Leases
 from mqcore_mongodb.posts import Posts
+from mqcore_mongodb.server import Deployment
 from mqcore_mongodb.store import Document, View
 from mqcore_mongodb.turns import Turns
 from mqcore_mongodb.values import to_document
@@ -207,6 +208,20 @@ def test_a_move_that_died_half_way_loses_nothing(
     driver.messages.post(dead, [NewMessage(new_id(), b"x", 600)])
     moved = [message.id for message in driver.messages.list(dead).items]
     assert moved[:3] == posted
+    assert listed(driver) == []
+
+
+def test_messages_move_one_by_one_where_mongos_answers(
+    driver: MongoDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is in the other queue already is removed here. No `mongos` is at hand."""
+    monkeypatch.setattr(driver._store, "deployment", Deployment(streams=True, sharded=True))
+    dead, posted, request = worn_out(driver, 3)
+    driver.messages.post(dead, [NewMessage(posted[1], b"x", 600)])
+    assert list(driver.claims.claim(QUEUE, [request])) == [None]
+    moved = driver.messages.get_many(dead, posted)
+    assert [message.id for message in moved] == posted
+    assert [message.body for message in moved] == [b"{}", b"x", b"{}"]
     assert listed(driver) == []
 
 

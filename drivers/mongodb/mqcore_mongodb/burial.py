@@ -67,12 +67,20 @@ class Burial:
     def _write(self, writes: Sequence[UpdateOne]) -> tuple[int, list[int]]:
         """How many did something, and the places of those whose id the other queue has.
 
-        Where others have settled the range, its numbers are taken: what is to go there stays.
+        Where others have settled the range, its numbers are taken: what is to go there stays. A
+        sharded cluster moves a document to another shard only by a write of its own.
         """
-        try:
-            return self._store.safe["messages"].bulk_write(writes, ordered=False).modified_count, []
-        except BulkWriteError as error:
-            return error.details["nModified"], duplicates(error, "id")
+        step = 1 if self._store.deployment.sharded else len(writes)
+        moved, there_already = 0, []
+        for start in range(0, len(writes), step):
+            some = writes[start : start + step]
+            try:
+                done = self._store.safe["messages"].bulk_write(some, ordered=False)
+                moved += done.modified_count
+            except BulkWriteError as error:
+                moved += error.details["nModified"]
+                there_already += [start + place for place in duplicates(error, "id")]
+        return moved, there_already
 
     def _ids(self, places: Sequence[Document]) -> list[str]:
         found = self._store.fast["messages"].find({"$or": list(places)}, {"id": 1})

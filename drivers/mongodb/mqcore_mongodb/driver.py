@@ -36,7 +36,7 @@ class MongoDriver(Driver):
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        if store.streams:
+        if store.deployment.streams:
             self.capabilities |= Capability.WAKING
         self._runs = runs = Runs(store)
         self._leases = leases = Leases(store)

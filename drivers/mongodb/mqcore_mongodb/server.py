@@ -1,5 +1,6 @@
 """What is asked of a server when a store is opened, and what is made there."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from pymongo.database import Database
@@ -8,19 +9,25 @@ from mqcore.contract import Misconfigured
 
 from .schema import INDEXES, LAYOUT
 
-__all__ = ["OLDEST", "prepare"]
+__all__ = ["OLDEST", "Deployment", "prepare"]
 
 OLDEST = (4, 4)
 
 
-def prepare(database: Database[dict[str, Any]], place: str) -> bool:
-    """Refuse servers that cannot be used, and make the indexes if they are not there.
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """`streams`: it has streams of changes. `sharded`: a `mongos` answers for it."""
 
-    Returns whether the server has streams of changes.
+    streams: bool
+    sharded: bool
+
+
+def prepare(database: Database[dict[str, Any]], place: str) -> Deployment:
+    """Refuse servers that cannot be used, and make the indexes if they are not there.
 
     Several at once do no harm: an index that is there already is made in no time.
     """
-    streams = _inspect(database, place)
+    deployment = _inspect(database, place)
     numbers = database["numbers"]
     layout = numbers.find_one({"_id": "layout"})
     if layout is None:
@@ -34,10 +41,10 @@ def prepare(database: Database[dict[str, Any]], place: str) -> bool:
             f" {layout and layout['n']}, and this mqcore knows {LAYOUT};"
             " use the mqcore that wrote it, or another database in the URI"
         )
-    return streams
+    return deployment
 
 
-def _inspect(database: Database[dict[str, Any]], place: str) -> bool:
+def _inspect(database: Database[dict[str, Any]], place: str) -> Deployment:
     version = tuple(database.client.server_info()["versionArray"][:2])
     if version < OLDEST:
         raise Misconfigured(
@@ -50,4 +57,5 @@ def _inspect(database: Database[dict[str, Any]], place: str) -> bool:
             f"the MongoDB server {place} is not a primary, and takes no writes;"
             " name the replica set, as in ?replica_set=rs0, and leave out ?direct="
         )
-    return "setName" in hello or hello.get("msg") == "isdbgrid"
+    sharded = hello.get("msg") == "isdbgrid"
+    return Deployment(sharded or "setName" in hello, sharded)

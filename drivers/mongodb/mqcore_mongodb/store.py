@@ -106,11 +106,11 @@ class Store:
             self._client: MongoClient[Document] = MongoClient(**address.options)
             try:
                 database = self._client[address.database]
-                self.streams = server.prepare(database, address.place)
+                self.deployment = server.prepare(database, address.place)
             except BaseException:
                 self._client.close()
                 raise
-        self.waking = waking(address, self._client, streams=self.streams)
+        self.waking = waking(address, self._client, streams=self.deployment.streams)
         self._database = database
         names = (*INDEXES, "numbers")
         self.safe = {name: database.get_collection(name, write_concern=SAFE) for name in names}
