@@ -19,6 +19,7 @@ import pytest
 
 GROUPS = (
     "claims",
+    "clocks",
     "cost",
     "deadletters",
     "delay",

@@ -131,9 +131,9 @@ class Suite:
             for handle in self._handles:
                 handle.close()
 
-    def open(self) -> Driver:
-        """Open another handle on the same backend."""
-        handle: Driver = TypedDriver(self.harness.open(self.clock))
+    def open(self, clock: Clock | None = None) -> Driver:
+        """Open another handle on the same backend, by the clock of the test or another one."""
+        handle: Driver = TypedDriver(self.harness.open(clock or self.clock))
         if self.harness.gate is not None:
             handle = self.harness.gate(handle)
         self._handles.append(handle)

@@ -13,6 +13,8 @@ from mqcore import memory
 from mqcore.conformance import Clock, Harness
 from mqcore.contract import (
     Capability,
+    Claim,
+    ClaimRequest,
     Driver,
     Handle,
     Message,
@@ -64,6 +66,23 @@ class RenewForgetsTheEnd(memory._Claims):
             assert box is not None
             lease = box.claims[claim_id]
             box.timeline.remove((lease.ends_at, memory.CLAIM_ENDS, lease.id))
+
+
+class RenewsByItsOwnClock(memory._Claims):
+    """Keeps the end of a claim with the claim, and does not ask who has seen it pass."""
+
+    ends: dict[str, float] = {}  # noqa: RUF012 - of all handles
+
+    def claim(
+        self, queue: QueueRef, requests: Sequence[ClaimRequest]
+    ) -> Sequence[Claim | MQError | None]:
+        now = self._handle.clock()
+        self.ends.update({request.id: now + request.ttl for request in requests})
+        return super().claim(queue, requests)
+
+    def renew(self, queue: QueueRef, claim_id: str, *, ttl: int, grace: int) -> None:
+        if self.ends.get(claim_id, 0) <= self._handle.clock():
+            super().renew(queue, claim_id, ttl=ttl, grace=grace)
 
 
 class EarlyDelay(memory._Messages):
@@ -183,6 +202,9 @@ FAULTS = {
     "LockInTheHandle": "TestRaces::test_racing_claimants_never_share_a_message",
     "ReleaseFreesAll": "TestOrder::test_release_of_one_claim_never_exposes_another",
     "RenewForgetsTheEnd": "TestLeases::test_renewing_restarts_the_lease_and_keeps_its_messages",
+    "RenewsByItsOwnClock": (
+        "TestClocks::test_what_a_node_saw_end_is_not_renewed_by_one_whose_clock_is_behind"
+    ),
     "EarlyDelay": "TestDelay::test_a_delayed_message_is_not_claimable_before_its_time",
     "DelayIgnored": "TestGate::test_a_delay_is_refused_not_ignored",
     "TenantLeak": "TestIsolation::test_a_message_cannot_be_read_or_deleted_from_elsewhere",

@@ -70,7 +70,7 @@ class Messages(Controller, mq.MessageController):
 
     def pop(self, queue: mq.QueueRef, limit: int) -> tuple[mq.Message, ...]:
         with self._box(queue, write=True) as box:
-            rows = list(islice(box.rows(), limit))
+            rows = _freed(box, list(islice(box.rows(), limit)))
             box.change((row, None) for row in rows)
             return tuple(row.message(box.now) for row in rows)
 
@@ -159,6 +159,13 @@ def end_claim(box: Box, claim: bytes) -> None:
     box.tx.save(b"claim/" + box.key + claim, None)
 
 
+def _freed(box: Box, rows: Sequence[Row]) -> list[Row]:
+    """The rows, without the claims that held them: nobody whose clock is behind can renew one."""
+    for claim_id in {row.claim_id for row in rows if row.claim_id}:
+        end_claim(box, digest(claim_id))
+    return [row._replace(visible_at=0, claim_id=None) if row.claim_id else row for row in rows]
+
+
 def _claim(box: Box, queue: mq.QueueRef, request: mq.ClaimRequest) -> mq.Claim | mq.MQError | None:
     if made := _find(box, request.id):
         return made
@@ -171,6 +178,7 @@ def _claim(box: Box, queue: mq.QueueRef, request: mq.ClaimRequest) -> mq.Claim |
         (spent if dead else chosen).append(row)
         if len(chosen) == request.limit or len(spent) == MOST_BURIED:
             break
+    chosen, spent = _freed(box, chosen), _freed(box, spent)
     if letter and spent:
         target = mq.QueueRef(queue.project, letter.name)
         dead_letters = find_box(box.tx, target)
