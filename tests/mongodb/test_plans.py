@@ -140,3 +140,15 @@ def test_a_page_that_hides_its_own_poster_does_not_walk_over_its_messages(
         page = driver.messages.list(QUEUE, hide_client="me")
     assert [each.id for each in page.items] == [each.id for each in others]
     assert sum(entry.get("docsExamined", 0) for entry in profile) < 1000
+
+
+def test_a_claim_in_a_crowd_reads_few_messages_to_know_their_counts(
+    driver: MongoDriver, database: Database[Any]
+) -> None:
+    post(driver, 1000)
+    driver.queues.create(QueueRef(QUEUE.project, "dead"), {})
+    driver.claims._taker._turn(QUEUE).crowd()  # type: ignore[attr-defined]
+    letter = DeadLetter("dead", 3)
+    with profiled(database) as profile:
+        driver.claims.claim(QUEUE, [ClaimRequest(new_id(), 10, 60, 0, letter)])
+    assert sum(entry.get("docsExamined", 0) for entry in profile) < 300

@@ -485,3 +485,67 @@ def test_claimers_in_a_crowd_get_everything(driver: MongoDriver) -> None:
         driver.claims._taker._turn(QUEUE).crowd()  # type: ignore[attr-defined]
         got += [message.id for message in made.messages]
     assert sorted(got) == sorted(posted)
+
+
+def test_who_claims_after_others_have_their_answers_gets_the_oldest(
+    uri: str, driver: MongoDriver, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in another process, and before anybody heard that their claims are made."""
+    other = open_driver(uri, clock=clock)
+    other.claims._taker._turns[QUEUE] = Turns()  # type: ignore[attr-defined]
+    monkeypatch.setattr(Leases, "close", lambda *_, **__: None)
+    posted = post(driver, 60)
+    got = [claim(each, 3) for _ in range(10) for each in (driver, other)]
+    assert [message.id for made in got if made for message in made.messages] == posted
+    other.close()
+
+
+def test_a_repeat_leaves_alone_a_claim_that_was_answered_and_emptied(
+    uri: str, driver: MongoDriver, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same request twice at once: one is answered, and its messages deleted, meanwhile."""
+    post(driver, 4)
+    request = ClaimRequest(new_id(), 2, 60, 0)
+    other = open_driver(uri, clock=clock)
+    settle = Leases.settle
+
+    def and_wait(leases: Leases, q: int, keys: Any) -> None:
+        monkeypatch.setattr(Leases, "settle", settle)
+        settle(leases, q, keys)
+        (theirs,) = other.claims.claim(QUEUE, [request])
+        assert isinstance(theirs, Claim)
+        rights = [Handle(message.id, (request.id,)) for message in theirs.messages]
+        assert list(other.messages.delete(QUEUE, rights)) == [None, None]
+
+    monkeypatch.setattr(Leases, "settle", and_wait)
+    driver.claims.claim(QUEUE, [request])
+    assert driver.claims.get(QUEUE, request.id).messages == ()
+    assert len(listed(driver)) == 2
+    other.close()
+
+
+def test_a_run_that_was_forgotten_is_described_as_a_whole_again(
+    driver: MongoDriver, clock: Clock
+) -> None:
+    for client in ("a", "b"):
+        driver.messages.post(QUEUE, new_messages(1, ttl=60, client=client))
+    clock.advance(100)
+    driver.collect()
+    driver.messages.post(QUEUE, new_messages(12, client="a"))
+    theirs = new_messages(1, client="b")
+    driver.messages.post(QUEUE, theirs)
+    page = driver.messages.list(QUEUE, hide_client="a")
+    assert [message.id for message in page.items] == [theirs[0].id]
+
+
+def test_every_write_to_a_sharded_cluster_waits_for_a_majority(
+    uri: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A later one may be to another shard, and says nothing of it. No `mongos` is at hand."""
+    monkeypatch.setattr(
+        "mqcore_mongodb.server._inspect", lambda *_: Deployment(streams=True, sharded=True)
+    )
+    sharded = open_driver(uri, clock=clock)
+    concerns = {each.write_concern.document["w"] for each in sharded._store.fast.values()}
+    assert concerns == {"majority"}
+    sharded.close()

@@ -181,7 +181,7 @@ class Claims(ClaimController):
             results = self._read(q, kept)
             made = {claim["lease"]: one for claim, one in zip(kept, results, strict=True)}
         unmade = [
-            DeleteOne({**_this(claim), **({} if claim["lease"] in made else {"open": True})})
+            DeleteOne({**_this(claim), "open": True})
             for claim in claims
             if made.get(claim["lease"]) is None
         ]

@@ -51,15 +51,17 @@ def claims_being_made(q: int) -> Part:
 
     Ids of core begin with the time (`mqcore.contract.new_id`); of others it sees nothing.
     """
-    moment_ago = f"{time.time_ns() - MAKING >> 4:015x}"
+    since, until = (
+        claim_key(q, f"{time.time_ns() + beside >> 4:015x}") for beside in (-MAKING, MAKING)
+    )
     return Part(
         "claims",
         [
-            {"$match": {"_id": {"$gte": claim_key(q, moment_ago), "$lt": claim_key(q, "g")}}},
+            {"$match": {"_id": {"$gte": since, "$lt": until}, "q": q}},
             {"$sort": {"_id": -1}},
             {"$limit": CROWD},
-            {"$match": {"q": q, "open": True, "over": {"$gt": 0}}},
-            {"$project": {"seqs": 1}},
+            {"$match": {"open": True, "over": {"$gt": 0}}},
+            {"$project": {"seqs": 1, "marked": 1}},
         ],
     )
 

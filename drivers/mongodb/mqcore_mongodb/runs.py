@@ -55,7 +55,9 @@ class Runs:
                 key = (q, level, seq // size)
                 wanted[key] = _wider(bounds, wanted.get(key))
         written = self._written
-        new = {k: b for k, b in wanted.items() if _wider(b, written.get(k)) != written.get(k)}
+        # What was written before is written again: the run may have been forgotten meanwhile.
+        wider = {key: _wider(bounds, written.get(key)) for key, bounds in wanted.items()}
+        new = {key: bounds for key, bounds in wider.items() if bounds != written.get(key)}
         if not new:
             return
         writes = [
@@ -75,8 +77,7 @@ class Runs:
                 writes = [writes[place] for place in duplicates(error)]
         if len(written) > KNOWN:
             written.clear()
-        for key, bounds in new.items():
-            written[key] = _wider(bounds, written.get(key))
+        written.update(new)
 
     def next(
         self, q: int, seq: int, second: int, *, backwards: bool, hide_client: str | None = None

@@ -114,7 +114,9 @@ class Store:
         self._database = database
         names = (*INDEXES, "numbers")
         self.safe = {name: database.get_collection(name, write_concern=SAFE) for name in names}
-        self.fast = {name: database.get_collection(name, write_concern=FAST) for name in names}
+        # On a sharded cluster, a safe write says nothing of an earlier one to another shard.
+        fast = SAFE if self.deployment.sharded else FAST
+        self.fast = {name: database.get_collection(name, write_concern=fast) for name in names}
         self.unheard = {
             name: database.get_collection(name, write_concern=UNHEARD) for name in names
         }

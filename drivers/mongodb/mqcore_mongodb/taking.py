@@ -55,11 +55,12 @@ class Taker:
         self._turns: dict[QueueRef, Turns] = {}
 
     def _turn(self, queue: QueueRef) -> Turns:
-        if queue not in self._turns:
+        turn = self._turns.get(queue)
+        if turn is None:
             if len(self._turns) >= KEPT:
                 self._turns.clear()
-            self._turns[queue] = turns((self._store.place, queue))
-        return self._turns[queue]
+            turn = self._turns[queue] = turns((self._store.place, queue))
+        return turn
 
     @contextmanager
     def find(
@@ -106,12 +107,13 @@ class Taker:
         fields = {"_id": 0, "seq": 1, "ends": 1, **({"count": 1} if counts else {})}
         deadline = time.monotonic() + PATIENCE
         tries = TRIES
+        reach = SHARES if counts else REACH  # counts are in no index
         while True:
             at = self._store.moment()
             avoided = set(turn.taken)
             crowded = turn.crowded
             sharing = crowded and tries > 0
-            size = min(wanted * (REACH if crowded else 1), MOST) + len(avoided)
+            size = min(wanted * (reach if crowded else 1), MOST) + len(avoided)
             share = [_share(wanted, turn.place)] if sharing else []
 
             def parts(
@@ -147,13 +149,14 @@ class Taker:
                 live = list(islice(walk, size))
             mine = {claim_key(view.q, each) for each in claim_ids}
             others = [
-                each["seqs"]
+                each
                 for each in making
                 if each["_id"] not in mine and avoided.isdisjoint(each["seqs"])
             ]
-            if others:
+            # One that has marked its messages may be answered already, before we began.
+            if not all(each.get("marked") for each in others):
                 turn.crowd()
-            avoided.update(*others)
+            avoided.update(*(each["seqs"] for each in others))
             messages = [each for each in live if each["seq"] not in avoided]
             if sharing and len(messages) < wanted:
                 turn.move()
