@@ -24,7 +24,7 @@ __all__ = ["ATTEMPTS", "Found", "Taker"]
 
 ATTEMPTS = 100
 """How often a call looks for messages when others always take them first."""
-SHARES = 16
+SHARES = 32
 """Among how many claimers messages are divided while several processes claim."""
 KEPT = 1000
 """Of how many queues it is remembered whether others take messages there."""
