@@ -1,6 +1,7 @@
 """The MongoDB driver against bare pymongo, and claims by 1, 4 and 16 claimers at once.
 
 python bench/raw_mongodb.py [mongodb://HOST:PORT/DATABASE?replica_set=NAME] [--rounds N]
+    [--processes]
 
 The database must be one that may be dropped. `same calls`: what the driver sends, sent by pymongo
 without anything that the driver does beside it. `insert_many`: the least that can be sent for a

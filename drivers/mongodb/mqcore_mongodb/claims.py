@@ -23,7 +23,7 @@ from mqcore.contract import (
 
 from .burial import Burial
 from .errors import duplicates
-from .leases import Leases, claim_key
+from .leases import Leases, claim_key, held_by
 from .runs import ANYBODY, Runs
 from .schema import BY_SEQ, CLAIMED, FREE
 from .store import Document, Store, joined
@@ -121,15 +121,15 @@ class Claims(ClaimController):
 
     def _serve_known(self, call: Call, found: Found) -> bool:
         """Answer requests whose claims there are already; whether there were any."""
+        q = found.view.q
         known = {each["_id"]: each for each in found.claims}
         for place in list(call.open):
-            claim = known.get(claim_key(found.view.q, call.requests[place].id))
+            claim = known.get(claim_key(q, call.requests[place].id))
             if claim is None:
                 continue
             if claim["over"] <= found.at.second:
-                self._leases.end(found.view.q, [claim], found.at)
+                self._leases.end(q, [claim], found.at)
                 continue
-            q = found.view.q
             # Whoever began one that is open may be dead, or a moment behind us.
             made = self._make(q, [claim]) if claim.get("open") else self._read(q, [claim])
             if made[0] is not None:
@@ -191,10 +191,8 @@ class Claims(ClaimController):
 
     def _holding(self, q: int, claims: Sequence[Document]) -> list[Document]:
         """Those of the claims that hold something."""
-        leases = [claim["lease"] for claim in claims]
-        seqs = [seq for claim in claims for seq in claim["seqs"]]
-        theirs = {"q": q, "seq": {"$in": seqs}, "lease": {"$in": leases}}
-        found = self._store.fast["messages"].find(theirs, {"_id": 0, "lease": 1}).hint(BY_SEQ)
+        messages = self._store.fast["messages"]
+        found = messages.find(held_by(q, claims), {"_id": 0, "lease": 1}).hint(BY_SEQ)
         held = {each["lease"] for each in found}
         return [claim for claim in claims if claim["lease"] in held]
 
@@ -204,7 +202,6 @@ class Claims(ClaimController):
         It is not safe before the claims are settled.
         """
         writes = []
-        extended = False
         for claim in claims:
             these = {"q": q, "seq": {"$in": claim["seqs"]}}
             held = {"state": CLAIMED, "lease": claim["lease"], "claim": claim["id"]}
@@ -212,11 +209,12 @@ class Claims(ClaimController):
             writes.append(UpdateMany({**these, "state": FREE}, change, hint=BY_SEQ))
             if claim["low"] < claim["over"]:
                 writes.append(self._extension(q, claim, claim["over"], claim))
-                extended = True
         if not writes:
             return True
         done = self._store.fast["messages"].bulk_write(writes)
-        return not extended and done.modified_count == sum(len(claim["seqs"]) for claim in claims)
+        # Lives that were extended are counted, too: then it cannot be told.
+        marked = done.modified_count if len(writes) == len(claims) else 0
+        return marked == sum(len(claim["seqs"]) for claim in claims)
 
     def _extension(self, q: int, claim: Document, over: int, terms: Document) -> UpdateMany:
         """Have those that the claim holds and that would die before its end live longer."""
@@ -232,17 +230,15 @@ class Claims(ClaimController):
         One is not there when a failover has forgotten it, or others end it since it is over. Then
         what it holds is let go.
         """
-        leases = [claim["lease"] for claim in claims]
-        seqs = [seq for claim in claims for seq in claim["seqs"]]
         itself = {"_id": {"$in": [claim["_id"] for claim in claims]}, "q": q, "over": {"$gt": 0}}
         fields = {"lease": 1, "ttl": 1, "grace": 1, "renewed": 1}
         pipeline: list[Mapping[str, Any]] = [
-            {"$match": {"q": q, "seq": {"$in": seqs}, "lease": {"$in": leases}}},
+            {"$match": held_by(q, claims)},
             {"$sort": {"seq": 1}},
             {"$project": MESSAGE},
             joined("claims", 1, [{"$match": itself}, {"$project": fields}]),
         ]
-        held: dict[ObjectId, list[Document]] = {lease: [] for lease in leases}
+        held: dict[ObjectId, list[Document]] = {claim["lease"]: [] for claim in claims}
         there: dict[ObjectId, Document] = {}
         for each in self._store.fast["messages"].aggregate(pipeline, hint=BY_SEQ):
             if "part" in each:

@@ -13,7 +13,7 @@ from mqcore.contract import Moment
 from .schema import BY_SEQ, CLAIMED, DELAYED, FREE, UNDELAYED
 from .store import Document, Part, Store, View
 
-__all__ = ["Leases", "claim_key", "claims_being_made", "ended_claims"]
+__all__ = ["Leases", "claim_key", "claims_being_made", "ended_claims", "held_by"]
 
 PATIENCE = 0.5
 """Seconds that a claim may take to be made when it is over already."""
@@ -64,6 +64,12 @@ def claims_being_made(q: int) -> Part:
             {"$project": {"seqs": 1, "marked": 1}},
         ],
     )
+
+
+def held_by(q: int, claims: Sequence[Document]) -> Document:
+    """What finds the messages that the claims hold, among those that they may hold."""
+    seqs = [seq for each in claims for seq in each["seqs"]]
+    return {"q": q, "seq": {"$in": seqs}, "lease": {"$in": [each["lease"] for each in claims]}}
 
 
 class Leases:
@@ -126,8 +132,8 @@ class Leases:
 
         So it is when a later write of the same primary is.
         """
-        made = {"_id": {"$in": list(keys)}, "q": q, "open": True}
-        self._store.safe["claims"].update_many(made, {"$set": {"marked": True}})
+        these = {"_id": {"$in": list(keys)}, "q": q, "open": True}
+        self._store.safe["claims"].update_many(these, {"$set": {"marked": True}})
 
     def close(self, q: int, keys: Sequence[str], *, heard: bool = True) -> None:
         """Write down that the claims of these `_id`s are made; unless `heard`, wait for nothing."""
@@ -137,12 +143,10 @@ class Leases:
 
     def free(self, q: int, claims: Sequence[Document]) -> None:
         """Let go of all messages of claims that are ended for good."""
-        seqs = [seq for each in claims for seq in each["seqs"]]
-        if not seqs:
+        if not any(each["seqs"] for each in claims):
             return
-        held = {"q": q, "seq": {"$in": seqs}, "lease": {"$in": [each["lease"] for each in claims]}}
         change = {"$set": {"state": FREE}, "$unset": {"lease": "", "claim": ""}}
-        freed = self._store.safe["messages"].update_many(held, change, hint=BY_SEQ)
+        freed = self._store.safe["messages"].update_many(held_by(q, claims), change, hint=BY_SEQ)
         self._store.count(q, held=-freed.modified_count)
 
     def undelay(self, view: View, at: Moment) -> bool:

@@ -17,7 +17,7 @@ from .errors import duplicates
 from .schema import GONE
 from .store import Document, Store
 
-__all__ = ["ANYBODY", "Posted", "Runs", "posted"]
+__all__ = ["ANYBODY", "Runs", "posted"]
 
 RUN = 256
 FAN = 16

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from secrets import randbelow
 from typing import Any
@@ -24,10 +25,10 @@ __all__ = ["ATTEMPTS", "Found", "Taker"]
 
 ATTEMPTS = 100
 """How often a call looks for messages when others always take them first."""
-SHARES = 32
-"""Among how many claimers messages are divided while several processes claim."""
 KEPT = 1000
 """Of how many queues it is remembered whether others take messages there."""
+SHARES = 32
+"""Among how many claimers messages are divided while several processes claim."""
 TRIES = 2
 """In how many shares a call looks before it takes any."""
 REACH = 4 * SHARES
@@ -78,7 +79,7 @@ class Taker:
         with turn.turn():
             if attempt:
                 turn.crowd(lost=True)
-            found = self._find(queue, wanted, turn, attempt, claim_ids, counts=counts)
+            found = self._find(queue, wanted, turn, claim_ids, counts=counts)
             if found is not None:
                 seqs = [each["seq"] for each in found.messages]
             turn.taken.update(seqs)
@@ -92,7 +93,6 @@ class Taker:
         queue: QueueRef,
         wanted: int,
         turn: Turns,
-        attempt: int,
         claim_ids: Sequence[str],
         *,
         counts: bool,
@@ -114,28 +114,13 @@ class Taker:
             crowded = turn.crowded
             sharing = crowded and tries > 0
             size = min(wanted * (reach if crowded else 1), MOST) + len(avoided)
-            share = [_share(wanted, turn.place)] if sharing else []
-
-            def parts(
-                q: int, at: Moment = at, size: int = size, share: Pipeline = share
-            ) -> list[Part]:
-                known = {"_id": {"$in": [claim_key(q, each) for each in claim_ids]}, "q": q}
-                return [
-                    Part(
-                        "messages",
-                        [
-                            {"$match": {"q": q, "state": FREE}},
-                            {"$sort": {"seq": 1}},
-                            {"$limit": size},
-                            *share,
-                            {"$project": fields},
-                        ],
-                    ),
-                    ended_claims(q, at),
-                    claims_being_made(q),
-                    *([Part("claims", [{"$match": known}])] if claim_ids else []),
-                ]
-
+            candidates: Pipeline = [
+                {"$sort": {"seq": 1}},
+                {"$limit": size},
+                *([_share(wanted, turn.place)] if sharing else []),
+                {"$project": fields},
+            ]
+            parts = partial(_parts, at=at, candidates=candidates, claim_ids=claim_ids)
             look = self._store.look(queue, parts, hint=BY_STATE)
             if look is None:
                 return None
@@ -197,6 +182,17 @@ class Taker:
         raise Unavailable(
             f"{queue} at {self._store.place} is too busy: others took all messages first"
         ) from TimeoutError(f"{ATTEMPTS} attempts")
+
+
+def _parts(q: int, *, at: Moment, candidates: Pipeline, claim_ids: Sequence[str]) -> list[Part]:
+    """Free messages; claims that are over, and those that others make; the claims of these ids."""
+    known = {"_id": {"$in": [claim_key(q, each) for each in claim_ids]}, "q": q}
+    return [
+        Part("messages", [{"$match": {"q": q, "state": FREE}}, *candidates]),
+        ended_claims(q, at),
+        claims_being_made(q),
+        *([Part("claims", [{"$match": known}])] if claim_ids else []),
+    ]
 
 
 def _share(wanted: int, place: int) -> Mapping[str, Any]:

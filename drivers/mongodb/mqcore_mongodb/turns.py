@@ -1,6 +1,7 @@
-"""What threads of this process are about to take, so that they do not go for the same messages.
+"""Where a process takes messages: not those that its other threads are about to take, and apart
+from other processes while these take messages, too.
 
-It saves work and promises nothing: others are in other processes.
+It saves work and promises nothing.
 """
 
 import os
