@@ -140,6 +140,37 @@ def test_every_statement_finds_its_rows_by_an_index(
     assert not wasteful
 
 
+def test_no_query_reads_through_a_long_queue_of_mariadb(
+    mariadb: MariaDB, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan with a LIMIT does not say what is passed over on the way, so the rows are counted."""
+    uri = mariadb.fresh_database()
+    monkeypatch.setattr(mysql.MysqlClient, "database_on", noted)
+    driver = bare_opener(uri)(clock)
+    assert isinstance(driver, SqlDriver)
+    with closing(driver), closing(mysql.MysqlClient(StoreUri(uri)).connect()) as connection:
+        fill(driver)
+        monkeypatch.setattr(Noting, "used", {})
+        for flags in range(4):
+            driver.messages.list(
+                LONG, include_claimed=bool(flags & 1), include_delayed=bool(flags & 2)
+            )
+        driver.messages.first(LONG)
+        driver.messages.pop(LONG, 10)
+        driver.queues.stats(LONG)
+        (made,) = driver.claims.claim(LONG, [ClaimRequest(new_id(), 10, DAY, 60)])
+        assert isinstance(made, Claim)
+        driver.claims.get(LONG, made.id)
+        driver.messages.get_many(LONG, [each.id for each in made.messages])
+        cursor = connection.cursor()
+        for statement, parameters in Noting.used.items():
+            if statement.startswith("SELECT"):
+                cursor.execute(f"ANALYZE {statement}", parameters)
+                for step in cursor.fetchall():
+                    assert float(step[9] or 0) <= 100, (statement, step)
+        connection.rollback()
+
+
 def fill(driver: SqlDriver) -> None:
     """A queue of 20,000 messages: a third claimed, a third delayed, a third free."""
     driver.queues.create(LONG, {})

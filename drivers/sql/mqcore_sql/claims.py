@@ -21,7 +21,7 @@ from mqcore.contract import (
 )
 
 from . import rows, tally
-from .messages import free_messages, reserve
+from .messages import free_messages, look, reserve
 from .schema import CLAIMED, FREE, bodies, claims, messages
 from .session import Reading, Session, Work
 from .statements import Statement
@@ -128,33 +128,34 @@ def _to_claim(session: Session, queue_id: int, claim: Any) -> Claim:
 def _claim(
     work: Work, queue: QueueRef, requests: Sequence[ClaimRequest]
 ) -> Sequence[Claim | MQError | None]:
-    guess = work.guess(queue)
-    if guess is not None:
-        ids = sorted(request.id for request in requests)[: rows.MOST]
-        work.db.ahead(_BY_IDS, {"q": guess, "ids": ids})
-        work.low.look_ahead(work.db, guess, work.second)
-    queue_id = find(work, queue)
-    if queue_id is None:
+    """Serve the requests; one that is repeated gets the claim that it has made.
+
+    That is seldom: so the database shall refuse a second claim of its id first, and all is done
+    again.
+    """
+    wanted = sum(request.limit for request in requests)
+    begin = look(work, queue, wanted)
+    if begin is None:
         return [None] * len(requests)
-    known = _known(work, queue_id, requests)
-    wanted = sum(request.limit for request in requests if request.id not in known)
-    taker = _Taker(work, queue, queue_id, free_messages(work, queue_id, wanted))
-    results: list[Claim | MQError | None] = []
+    queue_id = begin.queue_id
+    served = _known(work, queue_id, requests) if work.again else {}
+    taker = _Taker(work, queue, queue_id, free_messages(work, queue, begin, wanted))
+    refused: dict[str, MQError] = {}
     for request in requests:
-        if request.id in known:
-            results.append(known[request.id])
-            continue
-        made = taker.claim(request)
+        made = None if request.id in served else taker.claim(request)
         if isinstance(made, Claim):
-            known[request.id] = made
-        results.append(made)
-    return results
+            served[request.id] = made
+        elif made is not None:
+            refused[request.id] = made
+    if not work.again:
+        served |= _known(work, queue_id, [each for each in requests if each.id not in served])
+    return [served.get(request.id) or refused.get(request.id) for request in requests]
 
 
 def _known(work: Work, queue_id: int, requests: Sequence[ClaimRequest]) -> dict[str, Claim]:
     """The claims that live under the ids of the requests; those that are over are removed."""
     known = {}
-    for some in rows.chunks(sorted(request.id for request in requests)):
+    for some in rows.chunks(sorted({request.id for request in requests})):
         for row in work.db.all(_BY_IDS, {"q": queue_id, "ids": some}):
             if row.ends_at > work.second:
                 known[row.id] = _to_claim(work, queue_id, row)
@@ -209,18 +210,17 @@ class _Taker:
         }
         work.db.later(_INSERT, new)
         _hold(work, self.queue_id, request, chosen, more=1)
-        content = rows.read_bodies(work, self.queue_id, chosen)
         held = [
             Message(
                 row.id,
-                content[row.seq][0],
+                body,
                 request.ttl + request.grace if row.expires_at < new["ends_at"] else row.ttl,
                 row.posted_at,
                 request.id,
                 row.claim_count + 1,
-                content[row.seq][1],
+                checksum,
             )
-            for row in chosen
+            for row, body, checksum in rows.contents(work, self.queue_id, chosen)
         ]
         return Claim(request.id, request.ttl, request.grace, work.now, tuple(held))
 

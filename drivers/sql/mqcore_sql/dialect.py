@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ClauseElement, ColumnElement, Executable, Select, Table, or_, select
+from sqlalchemy import ClauseElement, ColumnElement, Executable, Select, Table, and_, or_, select
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from .schema import metadata
+from .schema import bodies, messages, metadata
 from .statements import Database, Statement
 
-__all__ = ["ChangeAndRead", "by_index", "insert_new", "upsert"]
+__all__ = ["ChangeAndRead", "by_index", "insert_new", "upsert", "with_bodies"]
 
 Core = Callable[[str], ClauseElement]
 """Makes a statement for the kind of database that has this name."""
@@ -68,6 +68,21 @@ def upsert(table: Table, changes: Callable[[Any], dict[str, ColumnElement[Any]]]
                 ),
             )
         return made
+
+    return core
+
+
+def with_bodies(of_messages: Select[Any]) -> Core:
+    """The messages and their bodies."""
+
+    def core(kind: str) -> ClauseElement:
+        mine = (bodies.c.queue_id == messages.c.queue_id, bodies.c.seq == messages.c.seq)
+        columns = (bodies.c.body, bodies.c.checksum)
+        if kind == "sqlite":
+            return of_messages.add_columns(*columns).join_from(messages, bodies, and_(*mine))
+        # A planner that knows too little of a queue may begin a join at the bodies.
+        each = (select(one).where(*mine).scalar_subquery().label(one.name) for one in columns)
+        return of_messages.add_columns(*each)
 
     return core
 

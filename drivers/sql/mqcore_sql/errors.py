@@ -9,7 +9,7 @@ from sqlalchemy import exc
 
 from mqcore.contract import Invalid, Misconfigured, MQError, TooLarge, Unavailable
 
-__all__ = ["is_locked", "translate", "translated"]
+__all__ = ["is_conflict", "is_locked", "translate", "translated"]
 
 _ADVICE = {
     sqlite3.SQLITE_BUSY: "stayed locked by another process for longer than busy_timeout;"
@@ -69,6 +69,11 @@ def translated(path: Path, *, opening: bool = False) -> Iterator[None]:
 def is_locked(error: BaseException) -> bool:
     """Whether another connection was in the way."""
     return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether what was to be stored is there already."""
+    return isinstance(_original(error), sqlite3.IntegrityError)
 
 
 def _original(error: BaseException) -> BaseException | None:

@@ -21,7 +21,8 @@ from sqlalchemy import (
 from mqcore.contract import QueueRef
 
 from .dialect import by_index
-from .schema import FREE, RETURNED, messages
+from .named import NAMED, names, storable
+from .schema import FREE, RETURNED, messages, queues
 from .statements import Database, Statement
 
 __all__ = ["Head", "LowWater"]
@@ -39,31 +40,36 @@ MOST = 10_000
 def _first(
     index: str, column: "Column[int]", *conditions: ColumnElement[bool]
 ) -> ScalarSelect[int]:
-    here = messages.c.queue_id == bindparam("q")
+    here = messages.c.queue_id == queues.c.id
     first = select(column).where(here, *conditions).order_by(column).limit(literal_column("1"))
     return by_index(index, first).scalar_subquery()
 
 
+# By a unique key, so that the queue's id is a constant to MariaDB, too.
 _LOOK = Statement(
-    select(
-        _first(
-            "messages_due",
-            messages.c.visible_at,
-            messages.c.visible_at > literal_column("0"),
-            messages.c.visible_at > bindparam("ended"),
-            messages.c.visible_at <= bindparam("now"),
-        ),
-        _first(
-            "messages_by_state",
-            messages.c.seq,
-            messages.c.state == literal_column(str(FREE)),
-            messages.c.seq >= bindparam("free"),
-        ),
-        _first(
-            "messages_by_state",
-            messages.c.seq,
-            messages.c.state == literal_column(str(RETURNED)),
-        ),
+    by_index(
+        "queues_by_name",
+        select(
+            queues.c.id,
+            _first(
+                "messages_due",
+                messages.c.visible_at,
+                messages.c.visible_at > literal_column("0"),
+                messages.c.visible_at > bindparam("ended"),
+                messages.c.visible_at <= bindparam("now"),
+            ),
+            _first(
+                "messages_by_state",
+                messages.c.seq,
+                messages.c.state == literal_column(str(FREE)),
+                messages.c.seq >= bindparam("free"),
+            ),
+            _first(
+                "messages_by_state",
+                messages.c.seq,
+                messages.c.state == literal_column(str(RETURNED)),
+            ),
+        ).where(*NAMED),
     )
 )
 
@@ -72,24 +78,23 @@ _LOOK = Statement(
 class Head:
     """What comes first in a queue; None where there is none."""
 
+    queue_id: int
     due: int | None
     """The end of a delay or claim that is over."""
     free: int | None
+    """The first free message has this number or a higher one."""
     returned: int | None
 
 
 @dataclass(slots=True)
 class _Marks:
+    queue_id: int = 0
     ended: int = 0
     """There was no delay or claim with this end or an earlier one."""
     free: int = 0
     """There was no free message with a lower number."""
     whole_at: float = 0.0
     dear: bool = False
-
-
-def _values(queue_id: int, second: int, marks: _Marks) -> dict[str, int]:
-    return {"q": queue_id, "ended": marks.ended, "now": second, "free": marks.free}
 
 
 @dataclass(slots=True)
@@ -103,34 +108,44 @@ class LowWater:
 
     numbers: dict[QueueRef, int] = field(default_factory=dict)
     """A next number that the queue had."""
-    ids: dict[QueueRef, int] = field(default_factory=dict)
-    """The id that the queue had; it has another one by now if it was purged or made anew."""
-    _marks: dict[int, _Marks] = field(default_factory=dict)
+    _marks: dict[QueueRef, _Marks] = field(default_factory=dict)
 
-    def head(self, db: Database, queue_id: int, second: int, *, whole: bool) -> Head:
-        """Find what comes first. With `whole`, miss nothing, unless that took long just now."""
-        marks = self._marks.get(queue_id) or _Marks()
+    def head(self, db: Database, queue: QueueRef, second: int, *, whole: bool) -> Head | None:
+        """Find what comes first; None when there is no such queue.
+
+        With `whole`, miss nothing, unless that took long just now.
+        """
+        if not storable(db, queue):
+            return None
+        marks = self._marks.get(queue) or _Marks()
         start = time.monotonic()
         whole = not db.shared or start >= marks.whole_at or (whole and not marks.dear)
         begin = _Marks() if whole else marks
-        found = Head(*db.one(_LOOK, _values(queue_id, second, begin)))
+        values = {**names(queue), "ended": begin.ended, "now": second, "free": begin.free}
+        found = db.first(_LOOK, values)
+        if found is None:
+            return None
+        queue_id, due, free, returned = found
+        if queue_id != marks.queue_id and not whole:  # deleted or purged, and made anew
+            del self._marks[queue]
+            return self.head(db, queue, second, whole=True)
         if whole:
             end = time.monotonic()
             marks.dear = end - start > DEAR
             marks.whole_at = end + max(WHOLE_EVERY, SHARE * (end - start))
-        marks.ended = second if found.due is None else found.due - 1
-        marks.free = begin.free if found.free is None else found.free
-        self._remember(self._marks, queue_id, marks)
-        return found
+        marks.queue_id = queue_id
+        marks.ended = second if due is None else due - 1
+        known, marks.free = begin.free, begin.free if free is None else free
+        self._remember(self._marks, queue, marks)
+        # What was asked for ahead begins where it was known to.
+        return Head(queue_id, due, free if whole or free is None else known, returned)
 
-    def look_ahead(self, db: Database, queue_id: int, second: int) -> None:
-        """`head` will be asked for, without `whole`."""
-        marks = self._marks.get(queue_id)
-        if marks and time.monotonic() < marks.whole_at:
-            db.ahead(_LOOK, _values(queue_id, second, marks))
-
-    def found(self, queue: QueueRef, queue_id: int) -> None:
-        self._remember(self.ids, queue, queue_id)
+    def expected(self, queue: QueueRef) -> tuple[int, int] | None:
+        """The id of the queue and where its free messages begin, as `head` is about to find."""
+        marks = self._marks.get(queue)
+        if marks is None or time.monotonic() >= marks.whole_at:
+            return None
+        return marks.queue_id, marks.free
 
     def posted(self, queue: QueueRef, number: int) -> None:
         self._remember(self.numbers, queue, number)

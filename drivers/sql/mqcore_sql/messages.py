@@ -28,13 +28,14 @@ from mqcore.contract import (
 from . import dialect, rows
 from .file import SqliteStore
 from .lowwater import Head
+from .named import NAMED, names, storable
 from .queues import purge
 from .schema import CLAIMED, DELAYED, FREE, RETURNED, bodies, claims, numbers, queues
 from .session import Session, Work
 from .statements import Statement
-from .store import Store, can_be, find, names
+from .store import Store, find
 
-__all__ = ["JoinedMessages", "Messages", "free_messages", "reserve"]
+__all__ = ["JoinedMessages", "Messages", "free_messages", "look", "reserve"]
 
 STEP = 256
 """How many messages that came back one call stores as returned, at least."""
@@ -44,8 +45,7 @@ ROUNDS = 16
 _RESERVE = dialect.ChangeAndRead(
     numbers,
     (
-        queues.c.project == bindparam("in_project"),
-        queues.c.name == bindparam("named"),
+        *NAMED,
         numbers.c.queue_id == queues.c.id,
         numbers.c.next_seq >= bindparam("known"),
     ),
@@ -72,12 +72,9 @@ class Messages(MessageController):
 
     def get_many(self, queue: QueueRef, ids: Sequence[str]) -> tuple[Message, ...]:
         with self._store.reading() as session:
-            queue_id = find(session, queue)
-            if queue_id is None:
-                return ()
-            found = {row.id: row for row in rows.by_ids(session, queue_id, ids)}
+            found = {row.id: row for row in rows.by_ids(session, queue, ids)}
             wanted = [found[text] for text in dict.fromkeys(ids) if text in found]
-            return rows.to_messages(session, queue_id, wanted)
+            return rows.to_messages(session, wanted[0].queue_id, wanted) if wanted else ()
 
     def list(
         self,
@@ -94,18 +91,13 @@ class Messages(MessageController):
             return Page((), None)
         listing = _Listing(after, limit, hide_client, include_claimed, include_delayed)
         with self._store.reading() as session:
-            queue_id = find(session, queue)
-            if queue_id is None:
-                return Page((), None)
-            head = listing.head(session, queue_id)
-            due = None if head is None else head.due
-            if due is None:
-                return listing.page(session, queue_id, head)
+            head = listing.head(session, queue)
+            if head is None or head.due is None:
+                return listing.page(session, head)
+            queue_id, due = head.queue_id, head.due
         self._store.write(lambda work: rows.promote(work, queue_id, _step(limit), due))
         with self._store.reading() as session:
-            if find(session, queue) == queue_id:
-                return listing.page(session, queue_id, listing.head(session, queue_id))
-        return Page((), None)  # deleted or purged meanwhile
+            return listing.page(session, listing.head(session, queue))
 
     def first(self, queue: QueueRef, sort: int = 1) -> Message:
         if sort not in (1, -1):
@@ -156,7 +148,7 @@ def reserve(work: Work, queue: QueueRef, n: int) -> tuple[int, int]:
     in their order and no reader that pages by number misses one.
     """
     known = work.low.numbers.get(queue, 0)
-    while can_be(work, queue):
+    while storable(work.db, queue):
         taken = _RESERVE.first(work.db, {**names(queue), "n": n, "known": known})
         if taken is not None:
             work.low.posted(queue, taken.next_seq - n)
@@ -173,16 +165,30 @@ def _step(wanted: int) -> int:
     return max(STEP, min(2 * wanted, 16 * STEP))
 
 
-def free_messages(work: Work, queue_id: int, wanted: int) -> Iterator[Any]:
+def look(work: Work, queue: QueueRef, wanted: int) -> Head | None:
+    """Where the queue's claimable messages begin, before `free_messages` takes so many of them."""
+    work.segments.flush(work.db)
+    expected = work.low.expected(queue) if work.db.pipelined else None
+    if expected is not None:
+        queue_id, first = expected
+        rows.walk_ahead(work, queue_id, size=wanted, after=max(0, first - 1))
+    return work.low.head(work.db, queue, work.second, whole=False)
+
+
+def free_messages(work: Work, queue: QueueRef, begin: Head, wanted: int) -> Iterator[Any]:
     """Yield the claimable messages, oldest first, storing as returned what came back.
 
     Passes over messages that other transactions have locked, but waits for these before it says
     that there is none: they may all leave theirs as they are.
     """
-    work.segments.flush(work.db)
+    queue_id, head = begin.queue_id, begin
     seen: set[int] = set()
     for patient in (False, True) if work.db.shared else (False,):
-        head = work.low.head(work.db, queue_id, work.second, whole=patient)
+        if patient:
+            again = work.low.head(work.db, queue, work.second, whole=True)
+            if again is None or again.queue_id != queue_id:
+                return  # deleted or purged meanwhile
+            head = again
         for _ in range(ROUNDS):
             came, most = 0, _step(wanted)
             if head.due is not None:
@@ -224,15 +230,24 @@ class _Listing:
     include_claimed: bool
     include_delayed: bool
 
-    def head(self, session: Session, queue_id: int) -> Head | None:
-        """Where the page may begin; None when it is of all states, which are one walk."""
-        if self.include_claimed and self.include_delayed:
-            return None
-        return session.low.head(session.db, queue_id, session.second, whole=False)
+    @property
+    def _whole(self) -> bool:
+        """Whether the page is of all states, which are one walk."""
+        return self.include_claimed and self.include_delayed
 
-    def page(self, session: Session, queue_id: int, head: Head | None) -> Page[Message]:
+    def head(self, session: Session, queue: QueueRef) -> Head | None:
+        """Where the page may begin; None when there is no such queue."""
+        if self._whole:
+            queue_id = find(session, queue)
+            return None if queue_id is None else Head(queue_id, None, None, None)
+        return session.low.head(session.db, queue, session.second, whole=False)
+
+    def page(self, session: Session, head: Head | None) -> Page[Message]:
+        if head is None:
+            return Page((), None)
+        queue_id = head.queue_id
         begins: _Begins = {None: 0}
-        if head is not None:
+        if not self._whole:
             begins = {FREE: head.free, RETURNED: head.returned}
             begins |= {DELAYED: 0} if self.include_delayed else {}
             begins |= {CLAIMED: 0} if self.include_claimed else {}
@@ -277,14 +292,11 @@ def _post(work: Work, queue: QueueRef, messages: Sequence[NewMessage]) -> list[s
 def _delete(
     work: Work, queue: QueueRef, handles: Sequence[Handle], all_or_nothing: bool
 ) -> Sequence[MQError | None]:
-    ids = [handle.id for handle in handles]
-    guess = work.guess(queue)
-    if guess is not None:
-        rows.by_ids_ahead(work, guess, ids)
-    queue_id = find(work, queue)
-    if queue_id is None:
+    of_ids = rows.by_ids(work, queue, [handle.id for handle in handles])
+    if not of_ids:
         return [None] * len(handles)
-    found = {row.id: row for row in rows.by_ids(work, queue_id, ids)}
+    queue_id = of_ids[0].queue_id
+    found = {row.id: row for row in of_ids}
     unfit = {
         n: handle
         for n, handle in enumerate(handles)
@@ -335,15 +347,12 @@ def _refusal(queue: QueueRef, handle: Handle, live: set[str]) -> MQError:
 
 
 def _pop(work: Work, queue: QueueRef, limit: int) -> tuple[Message, ...]:
-    guess = work.guess(queue)
-    if guess is not None:
-        work.low.look_ahead(work.db, guess, work.second)
-    queue_id = find(work, queue)
-    if queue_id is None:
+    head = look(work, queue, limit)
+    if head is None:
         return ()
-    taken = list(islice(free_messages(work, queue_id, limit), limit))
-    popped = rows.to_messages(work, queue_id, taken)
-    rows.remove(work, queue_id, taken)
+    taken = list(islice(free_messages(work, queue, head, limit), limit))
+    popped = rows.to_messages(work, head.queue_id, taken)
+    rows.remove(work, head.queue_id, taken)
     return popped
 
 

@@ -20,23 +20,23 @@ from mqcore.contract import (
 )
 
 from . import dialect, rows, tally
+from .named import NAMED, names, storable
 from .schema import counters, graves, numbers, queues, subscriptions
 from .session import Session, Work
 from .statements import Statement
-from .store import Store, can_be, find, names
+from .store import Store, find
 
 __all__ = ["Queues", "purge", "volume"]
 
-_here = (queues.c.project == bindparam("in_project"), queues.c.name == bindparam("named"))
 _CREATE = Statement(dialect.insert_new(queues, ["project", "name"]))
-_get = dialect.by_index("queues_by_name", select(queues).where(*_here))
+_get = dialect.by_index("queues_by_name", select(queues).where(*NAMED))
 _GET = Statement(_get)
 _GET_LOCKED = Statement(_get.with_for_update())
 _SET = Statement(
     dialect.by_index(
         "queues_by_name",
         queues.update()
-        .where(*_here)
+        .where(*NAMED)
         .values(metadata=bindparam("new"), version=queues.c.version + 1),
     )
 )
@@ -153,8 +153,8 @@ class Queues(QueueController):
             oldest, newest = (
                 next((Mark(row.id, row.posted_at) for row in walk), None)
                 for walk in (
-                    rows.walk(session, queue_id, size=2),
-                    rows.walk(session, queue_id, size=2, backwards=True),
+                    rows.walk(session, queue_id, size=2, bodies=False),
+                    rows.walk(session, queue_id, size=2, bodies=False, backwards=True),
                 )
             )
         return QueueStats(live - claimed, claimed, oldest, newest)
@@ -192,7 +192,7 @@ def _walk(
 
 
 def _row(session: Session, queue: QueueRef, statement: Statement) -> Any | None:
-    return session.db.first(statement, names(queue)) if can_be(session, queue) else None
+    return session.db.first(statement, names(queue)) if storable(session.db, queue) else None
 
 
 def _to_json(metadata: Metadata) -> str:
@@ -226,7 +226,7 @@ def _create(work: Work, queue: QueueRef, metadata: str) -> bool:
 def _set_metadata(work: Work, queue: QueueRef, metadata: str, if_version: str | None) -> None:
     new = {**names(queue), "new": metadata}
     if if_version is None:
-        if not can_be(work, queue) or not work.db.run(_SET, new):
+        if not storable(work.db, queue) or not work.db.run(_SET, new):
             raise QueueNotFound(queue)
         return
     found = _row(work, queue, _GET_LOCKED)
@@ -246,7 +246,7 @@ def _delete(work: Work, queue: QueueRef) -> None:
         work.db.run(_END_NUMBERS, {"q": found.id})
         work.db.run(_DELETE, {"q": found.id})
         work.db.run(_BURY, {"queue_id": found.id})
-    if can_be(work, queue):
+    if storable(work.db, queue):
         work.db.run(_UNSUBSCRIBE, names(queue))
 
 

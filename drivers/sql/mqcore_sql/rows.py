@@ -12,17 +12,20 @@ from sqlalchemy import (
     BigInteger,
     BindParameter,
     ColumnElement,
+    Select,
     Text,
     bindparam,
     literal_column,
+    null,
     or_,
     select,
 )
 
-from mqcore.contract import Message
+from mqcore.contract import Message, QueueRef
 
 from . import dialect, tally
-from .schema import CLAIMED, RETURNED, bodies, claims, messages
+from .named import FIND, names, storable
+from .schema import CLAIMED, FREE, RETURNED, bodies, claims, messages
 from .segments import next_run
 from .session import Reading, Session, Work
 from .statements import Statement
@@ -31,17 +34,17 @@ __all__ = [
     "MOST",
     "append",
     "by_ids",
-    "by_ids_ahead",
     "by_seqs",
     "chunks",
+    "contents",
     "drop",
     "give_back",
     "is_held",
     "promote",
-    "read_bodies",
     "remove",
     "to_messages",
     "walk",
+    "walk_ahead",
 ]
 
 MOST = 500
@@ -53,8 +56,8 @@ END = 2**63 - 1
 
 MessageRow = Any
 
-_NARROW = tuple(messages.c)
-_columns = select(*_NARROW)
+_columns = select(*messages.c)
+_narrow = _columns.add_columns(null().label("body"), null().label("checksum"))
 _texts: BindParameter[str] = bindparam("ids", expanding=True)
 _numbers: BindParameter[int] = bindparam("seqs", expanding=True)
 _queue = messages.c.queue_id == bindparam("q")
@@ -86,12 +89,17 @@ class _Pick:
     ) -> None:
         seq = messages.c.seq
         at, edge = bindparam("at", type_=BigInteger), bindparam("edge", type_=BigInteger)
-        ordered = dialect.by_index(index, _columns) if index else _columns
-        ordered = ordered.order_by(seq.desc() if backwards else seq).limit(_limit)
-        if locking is not None:
-            ordered = ordered.with_for_update(skip_locked=locking == "unlocked")
-        window = ordered.where(_queue, *conditions, seq < at if backwards else seq > at)
+
+        def ordered(columns: Select[Any]) -> Select[Any]:
+            made = dialect.by_index(index, columns) if index else columns
+            made = made.order_by(seq.desc() if backwards else seq).limit(_limit)
+            if locking is not None:
+                made = made.with_for_update(skip_locked=locking == "unlocked")
+            return made.where(_queue, *conditions, seq < at if backwards else seq > at)
+
+        window = ordered(_narrow)
         self.window = Statement(window)
+        self.with_bodies = Statement(dialect.with_bodies(ordered(_columns)))
         self.filtered = Statement(window.where(seq > edge if backwards else seq < edge, *_shown))
 
 
@@ -100,10 +108,10 @@ _BACKWARD = _Pick(backwards=True)
 _IN_STATE = _Pick(_state, index=_BY_STATE)
 _UNLOCKED = _Pick(_state, locking="unlocked", index=_BY_STATE)
 _ALL = _Pick(_state, locking="all", index=_BY_STATE)
-_of_ids = dialect.by_index("messages_by_id", _columns.where(_queue, messages.c.id.in_(_texts)))
-_BY_IDS = Reading(_of_ids.where(_live))
+_of_ids = dialect.by_index("messages_by_id", _narrow.where(messages.c.id.in_(_texts)))
+_BY_IDS = Reading(_of_ids.where(messages.c.queue_id == FIND.scalar_subquery(), _live))
 # Not ordered by the database: PostgreSQL would rather walk over the queue than sort a few rows.
-_BY_SEQS = Reading(_columns.where(_queue, _seqs, _live))
+_BY_SEQS = Reading(_narrow.where(_queue, _seqs, _live))
 
 # The literal lets the planner see that the partial index on visible_at > 0 covers this.
 _due = (
@@ -138,7 +146,9 @@ _INSERT_ALL = Statement(messages.insert())
 _LANDED = Statement(
     select(messages.c.seq).where(_queue, messages.c.seq.between(bindparam("a"), bindparam("b")))
 )
-_GONE = Statement(_of_ids.where(messages.c.expires_at <= bindparam("now")).with_for_update())
+_GONE = Statement(
+    _of_ids.where(_queue, messages.c.expires_at <= bindparam("now")).with_for_update()
+)
 _DELETE = Statement(messages.delete().where(_queue, _seqs))
 _BODIES = Statement(
     select(bodies.c.seq, bodies.c.body, bodies.c.checksum).where(
@@ -171,13 +181,14 @@ def walk(
     after: int = 0,
     hide_client: str | None = None,
     backwards: bool = False,
+    bodies: bool = True,
     wait: bool = False,
 ) -> Iterator[MessageRow]:
     """Yield the live messages in order, of one stored state or of all, newest first on demand.
 
-    Reads `size` at first, and more with each further read while it finds what it wants. In a
-    writing transaction it leaves out what other transactions have locked, or waits for it, and
-    locks the rest.
+    Reads `size` at first, with their bodies, and more with each further read while it finds what
+    it wants. In a writing transaction it leaves out what other transactions have locked, or waits
+    for it, and locks the rest.
     """
     pick = _BACKWARD if backwards else _FORWARD
     if state is not None:
@@ -185,8 +196,10 @@ def walk(
     here = {"q": queue_id, "now": session.second, "hidden": hide_client, "state": state}
     at = END if backwards else after
     first = size = min(size, MOST_READ)
+    window = pick.with_bodies if bodies else pick.window
     while True:
-        found = session.db.all(pick.window, {**here, "at": at, "limit": size})
+        found = session.db.all(window, {**here, "at": at, "limit": size})
+        window = pick.window
         wanted = False
         for row in found:
             hidden = hide_client is not None and row.client == hide_client
@@ -219,23 +232,24 @@ def walk(
         at = found[-1].seq if full else run.start if backwards else run.stop - 1
 
 
-def by_ids(session: Session, queue_id: int, ids: Collection[str]) -> list[MessageRow]:
+def walk_ahead(work: Work, queue_id: int, *, size: int, after: int) -> None:
+    """`walk` will be asked for the free messages."""
+    size = min(size, MOST_READ)
+    here = {"q": queue_id, "state": FREE, "at": after, "limit": size}
+    work.db.ahead(_UNLOCKED.with_bodies, here)
+
+
+def by_ids(session: Session, queue: QueueRef, ids: Collection[str]) -> list[MessageRow]:
     """The live messages of these ids, in no order. Any text may be an id."""
+    if not storable(session.db, queue):
+        return []
+    if not session.db.storable("".join(ids)):
+        ids = [text for text in ids if session.db.storable(text)]
+    here = {**names(queue), "now": session.second}
     found: list[MessageRow] = []
-    for wanted in _of_ids_in(session, queue_id, ids):
-        found += session.db.all(_BY_IDS.within(session), wanted)
+    for some in chunks(sorted(set(ids))):
+        found += session.db.all(_BY_IDS.within(session), {**here, "ids": some})
     return found
-
-
-def by_ids_ahead(session: Session, queue_id: int, ids: Collection[str]) -> None:
-    """`by_ids` will be asked for."""
-    for wanted in _of_ids_in(session, queue_id, ids):
-        session.db.ahead(_BY_IDS.within(session), wanted)
-
-
-def _of_ids_in(session: Session, queue_id: int, ids: Collection[str]) -> Iterator[dict[str, Any]]:
-    for some in chunks(sorted({text for text in ids if session.db.storable(text)})):
-        yield {"q": queue_id, "ids": some, "now": session.second}
 
 
 def by_seqs(session: Session, queue_id: int, seqs: Collection[int]) -> list[MessageRow]:
@@ -252,31 +266,32 @@ def is_held(session: Session, row: MessageRow) -> bool:
     return bool(row.state == CLAIMED and row.visible_at > session.second)
 
 
-def read_bodies(
+def contents(
     session: Session, queue_id: int, rows: Sequence[MessageRow]
-) -> dict[int, tuple[bytes, str | None]]:
-    """The body and the checksum of each message, by its number."""
-    content: dict[int, tuple[bytes, str | None]] = {}
-    for some in chunks([row.seq for row in rows]):
+) -> Iterator[tuple[MessageRow, bytes, str | None]]:
+    """Yield each row with its body and its checksum, reading those that were not read with it."""
+    read: dict[int, MessageRow] = {}
+    for some in chunks([row.seq for row in rows if row.body is None]):
         found = session.db.all(_BODIES, {"q": queue_id, "seqs": some})
-        content.update((seq, (body, checksum)) for seq, body, checksum in found)
-    return content
+        read.update((each.seq, each) for each in found)
+    for row in rows:
+        content = read.get(row.seq) or row
+        yield row, content.body, content.checksum
 
 
 def to_messages(session: Session, queue_id: int, rows: Sequence[MessageRow]) -> tuple[Message, ...]:
     """The messages of the rows, with their bodies, in the same order."""
-    content = read_bodies(session, queue_id, rows)
     return tuple(
         Message(
             row.id,
-            content[row.seq][0],
+            body,
             row.ttl,
             row.posted_at,
             row.claim_id if is_held(session, row) else None,
             row.claim_count,
-            content[row.seq][1],
+            checksum,
         )
-        for row in rows
+        for row, body, checksum in contents(session, queue_id, rows)
     )
 
 
@@ -328,9 +343,10 @@ def append(work: Work, queue_id: int, new: Sequence[Mapping[str, Any]]) -> set[i
 
 def remove(work: Work, queue_id: int, rows: Collection[MessageRow]) -> None:
     """Delete messages and their bodies, and take the live ones out of the counts."""
-    live = [row.expires_at for row in rows if row.expires_at > work.second]
+    now = work.second
+    live = [row.expires_at for row in rows if row.expires_at > now]
     work.tally.add_each(queue_id, tally.LIVE, live, -1)
-    held = [row.visible_at for row in rows if is_held(work, row)]
+    held = [row.visible_at for row in rows if row.state == CLAIMED and row.visible_at > now]
     work.tally.add_each(queue_id, tally.CLAIMED, held, -1)
     drop(work, queue_id, [row.seq for row in rows])
 

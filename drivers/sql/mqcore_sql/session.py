@@ -24,10 +24,6 @@ class Session(Moment):
         self.db = db
         self.low = low
 
-    def guess(self, queue: QueueRef) -> int | None:
-        """The id that the queue had, to ask `ahead` by; None where that saves no time."""
-        return self.low.ids.get(queue) if self.db.pipelined else None
-
 
 class Reading:
     """A query of rows. In a writing transaction it locks them, so that they stay as they are."""

@@ -9,6 +9,7 @@ are, without any of SQLAlchemy's conversions.
 from bisect import bisect_left
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -122,7 +123,7 @@ class Text:
         if self._row is None:
             names = [column[0] for column in cursor.description]
             row: Any = namedtuple("Row", names, rename=True)  # type: ignore[misc]
-            self._row = row._make
+            self._row = partial(tuple.__new__, row)  # `row._make` counts each time
         return list(map(self._row, cursor.fetchall()))
 
 

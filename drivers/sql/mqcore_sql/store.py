@@ -5,16 +5,13 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
-from sqlalchemy import bindparam, select
-
 from mqcore.contract import QueueRef, Waking
 
-from .dialect import by_index
-from .schema import queues
+from .named import FIND, names, storable
 from .session import Session, Work
 from .statements import Statement
 
-__all__ = ["Job", "Store", "can_be", "find", "names"]
+__all__ = ["Job", "Store", "find"]
 
 T = TypeVar("T")
 
@@ -22,14 +19,7 @@ Job = Callable[[Work], T]
 """What to do in a transaction. It may raise an `MQError` only before it has written anything,
 because the jobs beside it are committed all the same. It may be run again after a rollback."""
 
-_FIND = Statement(
-    by_index(
-        "queues_by_name",
-        select(queues.c.id).where(
-            queues.c.project == bindparam("in_project"), queues.c.name == bindparam("named")
-        ),
-    )
-)
+_FIND = Statement(FIND)
 
 
 class Store(abc.ABC):
@@ -50,19 +40,7 @@ class Store(abc.ABC):
         """Let go of the connections."""
 
 
-def names(queue: QueueRef) -> dict[str, str]:
-    """The key of a queue as stored, under the names that statements have for it."""
-    return {"in_project": queue.project or "", "named": queue.name}
-
-
 def find(session: Session, queue: QueueRef) -> int | None:
     """The id of the queue, or None when there is no such queue."""
-    found: int | None = session.db.value(_FIND, names(queue)) if can_be(session, queue) else None
-    if found is not None:
-        session.low.found(queue, found)
-    return found
-
-
-def can_be(session: Session, queue: QueueRef) -> bool:
-    """Whether the database can hold a queue of this name; what it cannot hold, does not exist."""
-    return session.db.storable(queue.name) and session.db.storable(queue.project or "")
+    db = session.db
+    return db.value(_FIND, names(queue)) if storable(db, queue) else None

@@ -18,10 +18,11 @@ from mqcore.contract import (
 )
 
 from .dialect import by_index
+from .named import names, storable
 from .schema import subscriptions
 from .session import Reading, Session, Work
 from .statements import Statement
-from .store import Store, can_be, names
+from .store import Store
 
 __all__ = ["Subscriptions"]
 
@@ -155,7 +156,7 @@ class Subscriptions(SubscriptionController):
 
     def purge(self, queue: QueueRef) -> None:
         def job(work: Work) -> None:
-            if can_be(work, queue):
+            if storable(work.db, queue):
                 work.db.run(_PURGE, names(queue))
 
         self._store.write(job)
@@ -183,7 +184,7 @@ def _to_subscription(session: Session, row: Any) -> Subscription:
 
 
 def _storable(session: Session, queue: QueueRef, text: str) -> bool:
-    return can_be(session, queue) and session.db.storable(text)
+    return storable(session.db, queue) and session.db.storable(text)
 
 
 def _get(session: Session, queue: QueueRef, subscription_id: str) -> Any:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from mqcore.contract import Clock, Closed, MQError, Waking
 
+from .errors import is_conflict
 from .lowwater import LowWater
 from .session import Work
 from .sqlite import begin_writing
@@ -146,30 +147,32 @@ class Writer:
                 if self._orders or self._closed:
                     self._changed.notify()
 
-    def _serve(self, orders: list[_Order]) -> None:
+    def _serve(self, orders: list[_Order], *, again: bool = False) -> None:
         try:
-            outcomes = self._commit(orders)
+            outcomes = self._commit(orders, again=again)
         except _NoTransaction as refusal:
             self._fail(orders, refusal.reason)
         except Exception as error:
-            if len(orders) == 1:
-                self._fail(orders, error)
-            else:
+            if len(orders) > 1:
                 for order in orders:
                     self._serve([order])
+            elif is_conflict(error) and not again:
+                self._serve(orders, again=True)
+            else:
+                self._fail(orders, error)
         else:
             for order, (result, refused) in zip(orders, outcomes, strict=True):
                 order.result, order.error = result, refused
                 order.done.release()
 
-    def _commit(self, orders: list[_Order]) -> list[tuple[Any, MQError | None]]:
+    def _commit(self, orders: list[_Order], *, again: bool) -> list[tuple[Any, MQError | None]]:
         """Run the jobs in one transaction; all exceptions but those of the contract undo it."""
         try:
             begin_writing(self._cursor, self._busy_timeout)
         except Exception as error:
             raise _NoTransaction(error) from error
         try:
-            work = Work(self._db, self._clock(), self._low)
+            work = Work(self._db, self._clock(), self._low, again=again)
             outcomes: list[tuple[Any, MQError | None]] = []
             for order in orders:
                 try:
