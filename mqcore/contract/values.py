@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from .frozen import made_quickly
+
 __all__ = [
     "Claim",
     "ClaimRequest",
@@ -124,6 +126,7 @@ class QueueStats:
         return self.free + self.claimed
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class NewMessage:
     """A message to post. `id` comes from `new_id()` and is unique in the queue.
@@ -140,6 +143,7 @@ class NewMessage:
     checksum: str | None = None
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Message:
     """A message as stored.
@@ -162,6 +166,7 @@ class Message:
         return json.loads(self.body)
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Handle:
     """Which message to delete, and by what right.

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from sqlalchemy import bindparam, case, insert, select
@@ -147,8 +147,9 @@ def _claim(
             served[request.id] = made
         elif made is not None:
             refused[request.id] = made
-    if not work.again:
-        served |= _known(work, queue_id, [each for each in requests if each.id not in served])
+    unserved = [request for request in requests if request.id not in served]
+    if unserved and not work.again:
+        served |= _known(work, queue_id, unserved)
     return [served.get(request.id) or refused.get(request.id) for request in requests]
 
 
@@ -177,17 +178,20 @@ class _Taker:
 
     def claim(self, request: ClaimRequest) -> Claim | MQError | None:
         letter = request.dead_letter
+        if letter is None:
+            taken = list(islice(chain(self.left, self.free), request.limit))
+            self.left = self.left[len(taken) :]
+            return self._hold(request, taken) if taken else None
         chosen: list[Any] = []
         spent: list[Any] = []
         passed: list[Any] = []
         for row in chain(self.left, self.free):
             passed.append(row)
-            dead = letter is not None and row.claim_count >= letter.max_claims
-            (spent if dead else chosen).append(row)
+            (spent if row.claim_count >= letter.max_claims else chosen).append(row)
             if len(chosen) == request.limit or len(spent) == MOST_MOVED:
                 break
         self.left = self.left[len(passed) :]
-        if letter and spent:
+        if spent:
             target = QueueRef(self.queue.project, letter.name)
             try:
                 dead_id, first = reserve(self.work, target, len(spent))
@@ -206,7 +210,7 @@ class _Taker:
             "grace": request.grace,
             "renewed_at": work.now,
             "ends_at": work.end(request.ttl),
-            "seqs": json.dumps([row.seq for row in chosen]),
+            "seqs": str([row.seq for row in chosen]),
         }
         work.db.later(_INSERT, new)
         _hold(work, self.queue_id, request, chosen, more=1)

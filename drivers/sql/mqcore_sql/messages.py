@@ -297,23 +297,26 @@ def _delete(
         return [None] * len(handles)
     queue_id = of_ids[0].queue_id
     found = {row.id: row for row in of_ids}
-    unfit = {
-        n: handle
-        for n, handle in enumerate(handles)
-        if handle.id in found and not _may_delete(work, found[handle.id], handle)
-    }
-    live = _live_claims(work, queue_id, unfit.values())
-    errors = [
-        _refusal(queue, handle, live) if n in unfit else None for n, handle in enumerate(handles)
-    ]
-    for error in errors:
-        if error and all_or_nothing:
-            raise error
-    doomed = {
-        handle.id: found[handle.id]
-        for handle, error in zip(handles, errors, strict=True)
-        if not error and handle.id in found
-    }
+    now = work.second
+    doomed: dict[str, Any] = {}
+    unfit: dict[int, Handle] = {}
+    for n, handle in enumerate(handles):
+        row = found.get(handle.id)
+        if row is None:
+            continue
+        held = row.state == CLAIMED and row.visible_at > now
+        rightful = row.claim_id in handle.claim_ids if held else not handle.claim_ids
+        if handle.force or rightful:
+            doomed[handle.id] = row
+        else:
+            unfit[n] = handle
+    errors: list[MQError | None] = [None] * len(handles)
+    if unfit:
+        live = _live_claims(work, queue_id, unfit.values())
+        for n, handle in unfit.items():
+            errors[n] = refusal = _refusal(queue, handle, live)
+            if all_or_nothing:
+                raise refusal
     rows.remove(work, queue_id, doomed.values())
     return errors
 
@@ -326,14 +329,6 @@ def _live_claims(work: Work, queue_id: int, handles: Iterable[Handle]) -> set[st
         wanted = {"q": queue_id, "ids": some, "now": work.second}
         live.update(work.db.column(_LIVE_CLAIMS, wanted))
     return live
-
-
-def _may_delete(work: Work, row: Any, handle: Handle) -> bool:
-    if handle.force:
-        return True
-    if rows.is_held(work, row):
-        return row.claim_id in handle.claim_ids
-    return not handle.claim_ids
 
 
 def _refusal(queue: QueueRef, handle: Handle, live: set[str]) -> MQError:

@@ -160,6 +160,8 @@ class Segments:
 
     def flush(self, db: Database) -> None:
         """Write the changes. Needed before anything in the same transaction reads the bounds."""
+        if not self._posted and not self._extended:
+            return
         posted: dict[tuple[int, int, int], _Run] = {}
         for (queue_id, run), bounds in self._posted.items():
             for level, above in _with_parents(run):

@@ -131,6 +131,8 @@ class Tally:
 
     def flush(self, db: Database) -> None:
         changes, self._changes = self._changes, {}
+        if not changes:
+            return
         if not db.shared:
             _add(db, changes)
             return

@@ -30,23 +30,20 @@ GROUP = 64
 """The most jobs that the thread takes into one transaction."""
 
 
-class _Order:
-    """A job, and what came of it once `done` is free."""
+Outcome = tuple[Any, Exception | None]
+"""What a job returned, and what it raised or its transaction did."""
 
-    __slots__ = ("done", "error", "job", "result")
+
+class _Order:
+    """A job that waits, and its outcome once `done` is free."""
+
+    __slots__ = ("done", "job", "outcome")
 
     def __init__(self, job: Job[Any]) -> None:
         self.job = job
-        self.result: Any = None
-        self.error: Exception | None = None
+        self.outcome: Outcome = None, None
         self.done = threading.Lock()
         self.done.acquire()
-
-    def outcome(self) -> Any:
-        self.done.acquire()
-        if self.error is not None:
-            raise self.error
-        return self.result
 
 
 class Writer:
@@ -72,7 +69,8 @@ class Writer:
         self._failed = failed
         self._waking = waking
         self._orders: deque[_Order] = deque()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._busy = False
         """Whether a thread uses the connection."""
         self._closed = False
@@ -81,8 +79,14 @@ class Writer:
 
     def run(self, job: Job[T]) -> T:
         """Run the job in a transaction and return what it returned, once that is committed."""
-        result: T = self._hand_in([job])[0].outcome()
-        return result
+        ((result, error),) = self._have_run([job])
+        try:
+            if error is not None:
+                raise error
+            done: T = result
+            return done
+        finally:
+            error = None  # or it would hold this frame, which holds it
 
     def run_all(self, jobs: Sequence[Job[T]]) -> list[T | MQError]:
         """Run the jobs, together where that can be; return what each returned or raised.
@@ -90,27 +94,28 @@ class Writer:
         Raises what is not an MQError, and Unavailable, as each job by itself would.
         """
         outcomes: list[T | MQError] = []
-        for order in self._hand_in(jobs):
-            try:
-                outcomes.append(order.outcome())
-            except MQError as error:
-                outcomes.append(error)
+        for result, error in self._have_run(jobs):
+            if error is not None and not isinstance(error, MQError):
+                raise error
+            outcomes.append(error or result)
         return outcomes
 
-    def _hand_in(self, jobs: Sequence[Job[Any]]) -> list[_Order]:
+    def _have_run(self, jobs: Sequence[Job[Any]]) -> list[Outcome]:
         """Have the jobs run: at once by the caller when nobody else is at it."""
-        orders = [_Order(job) for job in jobs]
-        with self._changed:
+        with self._lock:
             if self._closed:
                 raise Closed("this driver is closed; open another one")
             at_once = not self._busy and not self._orders
             if at_once:
                 self._busy = True
             else:
+                orders = [_Order(job) for job in jobs]
                 self._orders.extend(orders)
         if at_once:
-            self._take_turn(orders)
-        return orders
+            return self._take_turn(jobs)
+        for order in orders:
+            order.done.acquire()
+        return [order.outcome for order in orders]
 
     @property
     def waiting(self) -> int:
@@ -126,46 +131,44 @@ class Writer:
 
     def _run(self) -> None:
         while orders := self._gather():
-            self._take_turn(orders)
+            outcomes = self._take_turn([order.job for order in orders])
+            for order, outcome in zip(orders, outcomes, strict=True):
+                order.outcome = outcome
+                order.done.release()
         self._connection.close()
 
     def _gather(self) -> list[_Order]:
         """Wait for a turn and for orders, and take them all, up to a group; none at the end."""
-        with self._changed:
+        with self._lock:
             while self._busy or not (self._orders or self._closed):
                 self._changed.wait()
             orders = [self._orders.popleft() for _ in range(min(GROUP, len(self._orders)))]
             self._busy = bool(orders)
             return orders
 
-    def _take_turn(self, orders: list[_Order]) -> None:
+    def _take_turn(self, jobs: Sequence[Job[Any]]) -> list[Outcome]:
         try:
-            self._serve(orders)
+            return self._serve(jobs)
         finally:
-            with self._changed:
+            with self._lock:
                 self._busy = False
                 if self._orders or self._closed:
                     self._changed.notify()
 
-    def _serve(self, orders: list[_Order], *, again: bool = False) -> None:
+    def _serve(self, jobs: Sequence[Job[Any]], *, again: bool = False) -> list[Outcome]:
+        """The outcome of each job."""
         try:
-            outcomes = self._commit(orders, again=again)
+            return self._commit(jobs, again=again)
         except _NoTransaction as refusal:
-            self._fail(orders, refusal.reason)
+            return [(None, self._failure(refusal.reason)) for _ in jobs]
         except Exception as error:
-            if len(orders) > 1:
-                for order in orders:
-                    self._serve([order])
-            elif is_conflict(error) and not again:
-                self._serve(orders, again=True)
-            else:
-                self._fail(orders, error)
-        else:
-            for order, (result, refused) in zip(orders, outcomes, strict=True):
-                order.result, order.error = result, refused
-                order.done.release()
+            if len(jobs) > 1:
+                return [self._serve([job])[0] for job in jobs]
+            if is_conflict(error) and not again:
+                return self._serve(jobs, again=True)
+            return [(None, self._failure(error))]
 
-    def _commit(self, orders: list[_Order], *, again: bool) -> list[tuple[Any, MQError | None]]:
+    def _commit(self, jobs: Sequence[Job[Any]], *, again: bool) -> list[Outcome]:
         """Run the jobs in one transaction; all exceptions but those of the contract undo it."""
         try:
             begin_writing(self._cursor, self._busy_timeout)
@@ -173,12 +176,12 @@ class Writer:
             raise _NoTransaction(error) from error
         try:
             work = Work(self._db, self._clock(), self._low, again=again)
-            outcomes: list[tuple[Any, MQError | None]] = []
-            for order in orders:
+            outcomes: list[Outcome] = []
+            for job in jobs:
                 try:
-                    outcomes.append((order.job(work), None))
+                    outcomes.append((job(work), None))
                 except MQError as refused:
-                    outcomes.append((None, refused))
+                    outcomes.append((None, refused.with_traceback(None)))
             work.flush()
             self._cursor.execute("COMMIT")
         except BaseException:
@@ -189,15 +192,14 @@ class Writer:
             self._waking.tell(queue)
         return outcomes
 
-    def _fail(self, orders: list[_Order], error: Exception) -> None:
-        for order in orders:
-            try:
-                reason: Exception = self._failed(error)
-                reason.__cause__ = error
-            except Exception as unknown:
-                reason = unknown
-            order.error = reason
-            order.done.release()
+    def _failure(self, error: Exception) -> Exception:
+        """What to raise for it."""
+        try:
+            reason: Exception = self._failed(error)
+            reason.__cause__ = error
+        except Exception as unknown:
+            reason = unknown
+        return reason
 
 
 class _NoTransaction(Exception):
