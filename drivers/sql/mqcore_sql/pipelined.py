@@ -24,8 +24,10 @@ class PipelinedDatabase(Database):
     pipelined = True
 
     def __init__(self, dialect: Dialect, connection: "psycopg.Connection[Any]") -> None:
-        super().__init__(dialect, connection.cursor(binary=True))
+        """The cursors are the connection's: a new one must learn first how to say each value."""
         self._connection = connection
+        self._cursors: list[psycopg.Cursor[Any]] = vars(connection).setdefault("cursors", [])
+        super().__init__(dialect, self._get_cursor(0))
         self._changes: list[Said] = []
         """What goes with the next statement."""
         self._questions: list[tuple[Text, Sequence[Any]]] = []
@@ -58,7 +60,7 @@ class PipelinedDatabase(Database):
         return changed
 
     def run_many(self, statement: Statement, values: Sequence[Values]) -> int:
-        if not statement.text_of_rows(self._dialect).arrays:
+        if len(values) > 1 and not statement.text_of_rows(self._dialect).arrays:
             self._flush()
         changed = super().run_many(statement, values)
         self._answers.clear()
@@ -70,6 +72,9 @@ class PipelinedDatabase(Database):
         self._changes.append((text.sql, text.parameters(values)))
 
     def later_many(self, statement: Statement, values: Sequence[Values]) -> None:
+        if len(values) == 1:
+            self.later(statement, values[0])
+            return
         self._answers.clear()
         text = statement.text_of_rows(self._dialect)
         each = [text.columns(values)] if text.arrays else text.many(values)
@@ -82,8 +87,8 @@ class PipelinedDatabase(Database):
             super().execute(sql, parameters)
             return
         # Each answer on a cursor of its own; those to changes are none.
-        silent = self._connection.cursor()
-        asked = [(*each, self._connection.cursor(binary=True)) for each in questions]
+        silent = self._get_cursor(1)
+        asked = [(*each, self._get_cursor(n)) for n, each in enumerate(questions, 2)]
         try:
             with self._connection.pipeline():
                 for said in changes:
@@ -97,6 +102,11 @@ class PipelinedDatabase(Database):
             raise
         self.answered = True
         self._answers += (((text.sql, given), text.rows(cursor)) for text, given, cursor in asked)
+
+    def _get_cursor(self, number: int) -> "psycopg.Cursor[Any]":
+        while len(self._cursors) <= number:
+            self._cursors.append(self._connection.cursor(binary=True))
+        return self._cursors[number]
 
     def _flush(self) -> None:
         if self._changes:

@@ -25,6 +25,7 @@ from mqcore.contract import (
     Unavailable,
 )
 
+from .arrays import ArrayDumper
 from .client import CROWDED, FULL, MARGIN, READ_ONLY, SLOW, Client, Send, first_line
 from .driver import SqlDriver
 from .opening import open_on, upgrade_on, version_on
@@ -87,6 +88,7 @@ class PostgresqlClient(Client):
         connection.prepared_max = 1000
         # All whole numbers alike, or a statement would be prepared for each mix of their sizes.
         connection.adapters.register_dumper(int, Int8Dumper)
+        connection.adapters.register_dumper(list, ArrayDumper)
         return connection
 
     def be_patient(self, connection: _Connection, seconds: float | None) -> None:

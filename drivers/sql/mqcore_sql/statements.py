@@ -268,6 +268,8 @@ class Database:
 
     def run_many(self, statement: Statement, values: Sequence[Values]) -> int:
         """Change something once for each of the values, without lists; how many rows in all."""
+        if len(values) == 1:
+            return self.run(statement, values[0])
         text = statement.text_of_rows(self._dialect)
         if text.arrays:
             self.execute(text.sql, text.columns(values))
