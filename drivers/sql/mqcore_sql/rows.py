@@ -149,15 +149,19 @@ _LANDED = Statement(
 _GONE = Statement(
     _of_ids.where(_queue, messages.c.expires_at <= bindparam("now")).with_for_update()
 )
-_DELETE = Statement(messages.delete().where(_queue, _seqs))
+_delete = messages.delete().where(_queue, _seqs)
+_DELETE = Statement(_delete)
 _BODIES = Statement(
     select(bodies.c.seq, bodies.c.body, bodies.c.checksum).where(
         bodies.c.queue_id == bindparam("q"), bodies.c.seq.in_(_numbers)
     )
 )
-_DELETE_BODIES = Statement(
-    bodies.delete().where(bodies.c.queue_id == bindparam("q"), bodies.c.seq.in_(_numbers))
+_delete_bodies = bodies.delete().where(
+    bodies.c.queue_id == bindparam("q"), bodies.c.seq.in_(_numbers)
 )
+_DELETE_BODIES = Statement(_delete_bodies)
+_DELETE_BOTH = Statement(_delete.add_cte(_delete_bodies.cte("gone")))
+"""For PostgreSQL."""
 
 
 def chunks(items: Collection[Any]) -> Iterable[list[Any]]:
@@ -353,6 +357,7 @@ def remove(work: Work, queue_id: int, rows: Collection[MessageRow]) -> None:
 
 def drop(work: Work, queue_id: int, seqs: Collection[int]) -> None:
     """Delete messages and bodies that no count has any more."""
+    statements = (_DELETE_BOTH,) if work.db.pipelined else (_DELETE, _DELETE_BODIES)
     for some in chunks(seqs):
-        work.db.later(_DELETE, {"q": queue_id, "seqs": some})
-        work.db.later(_DELETE_BODIES, {"q": queue_id, "seqs": some})
+        for statement in statements:
+            work.db.later(statement, {"q": queue_id, "seqs": some})
