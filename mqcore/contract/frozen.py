@@ -19,13 +19,13 @@ def made_quickly(cls: type[T]) -> type[T]:
     parameters, steps = [], []
     for field in fields(own):
         name = field.name
-        known[f"set_{name}"] = own.__dict__[name].__set__
-        steps.append(f"set_{name}(self, {name})")
+        known[f"__set_{name}"] = own.__dict__[name].__set__
+        steps.append(f"__set_{name}(self, {name})")
         if field.default is MISSING:
             parameters.append(name)
         else:
-            known[f"default_{name}"] = field.default
-            parameters.append(f"{name}=default_{name}")
+            known[f"__default_{name}"] = field.default
+            parameters.append(f"{name}=__default_{name}")
     exec(f"def __init__(self, {', '.join(parameters)}): {'; '.join(steps)}", known)  # noqa: S102
     own.__init__ = known["__init__"]
     own.__init__.__qualname__ = f"{cls.__qualname__}.__init__"

@@ -1,18 +1,22 @@
 """Statements that go to PostgreSQL together."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import psycopg
 import pytest
 from mqcore_sql.pipelined import PipelinedDatabase
-from mqcore_sql.postgresql import PostgresqlClient, upgrade
+from mqcore_sql.postgresql import PostgresqlClient, open_driver, upgrade
 from mqcore_sql.schema import graves
 from mqcore_sql.statements import Statement
 from sqlalchemy import bindparam, func, select
 
-from mqcore.contract import StoreUri
+from mqcore.conformance import Clock
+from mqcore.contract import Claim, ClaimRequest, Handle, StoreUri, new_id
 from tests.backends import PostgreSQL
+
+from .conftest import QUEUE, post
 
 INSERT = Statement(graves.insert())
 DELETE = Statement(graves.delete().where(graves.c.queue_id == bindparam("q")))
@@ -121,3 +125,38 @@ def test_a_change_that_fails_lets_nothing_be_committed(connection: Any, other: A
     connection.execute("ROLLBACK")
     assert committed(other) == []
     assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_call_takes_two_round_trips(
+    postgresql: PostgreSQL, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trips = 0
+    execute = PipelinedDatabase.execute
+
+    def counted(self: PipelinedDatabase, sql: str, parameters: Any) -> None:
+        nonlocal trips
+        trips += 1
+        execute(self, sql, parameters)
+
+    monkeypatch.setattr(PipelinedDatabase, "execute", counted)
+    with closing(open_driver(postgresql.fresh_database(), clock=clock)) as driver:
+        driver.queues.create(QUEUE, {})
+
+        def cycle() -> list[int]:
+            nonlocal trips
+            counts = []
+            trips = 0
+            post(driver, 10)
+            counts.append(trips)
+            trips = 0
+            (claim,) = driver.claims.claim(QUEUE, [ClaimRequest(new_id(), 10, 60, 60)])
+            counts.append(trips)
+            assert isinstance(claim, Claim)
+            trips = 0
+            handles = [Handle(each.id, (claim.id,)) for each in claim.messages]
+            assert driver.messages.delete(QUEUE, handles) == [None] * 10
+            return [*counts, trips]
+
+        post(driver, 10)
+        cycle()  # it knows then where the queue begins
+        assert cycle() == [2, 2, 2]
