@@ -116,7 +116,8 @@ def configure(settings: "LogSettings", stream: TextIO | None = None) -> None:
         logger.handlers.clear()
         logger.propagate = True
         logger.setLevel(logging.NOTSET)
-    # It tells what it loads at every start, which helps nobody but its authors.
-    quiet = logging.NOTSET if settings.level == "debug" else logging.WARNING
-    logging.getLogger("alembic").setLevel(quiet)
+    # What helps nobody but their authors: what is loaded at each start, and errors raised as well.
+    for name, least in (("alembic", logging.WARNING), ("psycopg", logging.ERROR)):
+        quiet = logging.NOTSET if settings.level == "debug" else least
+        logging.getLogger(name).setLevel(quiet)
     logging.captureWarnings(True)

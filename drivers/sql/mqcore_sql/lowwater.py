@@ -127,7 +127,7 @@ class LowWater:
             return None
         queue_id, due, free, returned = found
         if queue_id != marks.queue_id and not whole:  # deleted or purged, and made anew
-            del self._marks[queue]
+            self._marks.pop(queue, None)
             return self.head(db, queue, second, whole=True)
         if whole:
             end = time.monotonic()
