@@ -1,5 +1,6 @@
 """Statements that go to PostgreSQL together."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -125,6 +126,22 @@ def test_a_change_that_fails_lets_nothing_be_committed(connection: Any, other: A
     connection.execute("ROLLBACK")
     assert committed(other) == []
     assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_connection_does_not_keep_what_was_found(postgresql: PostgreSQL, clock: Clock) -> None:
+    with closing(open_driver(postgresql.fresh_database(), clock=clock)) as driver:
+        driver.queues.create(QUEUE, {})
+        for _ in range(3):
+            post(driver, 10)
+            (claim,) = driver.claims.claim(QUEUE, [ClaimRequest(new_id(), 10, 60, 60)])
+            assert isinstance(claim, Claim)
+            driver.messages.list(QUEUE, include_claimed=True)
+        gc.collect()
+        kept = [each for each in gc.get_objects() if isinstance(each, psycopg.Cursor)]
+        results = [each.pgresult for each in kept if each.pgresult is not None]
+        assert results
+        named = {result.fname(n) for result in results for n in range(result.nfields)}
+        assert b"body" not in named
 
 
 def test_a_call_takes_two_round_trips(

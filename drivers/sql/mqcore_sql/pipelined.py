@@ -24,10 +24,14 @@ class PipelinedDatabase(Database):
     pipelined = True
 
     def __init__(self, dialect: Dialect, connection: "psycopg.Connection[Any]") -> None:
-        """The cursors are the connection's: a new one must learn first how to say each value."""
+        # A new cursor must learn first how to say each value. The others of a transaction are not
+        # kept: they would hold what they found.
+        kept = vars(connection).setdefault("kept_cursors", [])
+        if not kept:
+            kept += [connection.cursor(binary=True), connection.cursor()]
+        cursor, self._silent = kept
+        super().__init__(dialect, cursor)
         self._connection = connection
-        self._cursors: list[psycopg.Cursor[Any]] = vars(connection).setdefault("cursors", [])
-        super().__init__(dialect, self._get_cursor(0))
         self._changes: list[Said] = []
         """What goes with the next statement."""
         self._questions: list[tuple[Text, Sequence[Any]]] = []
@@ -87,12 +91,11 @@ class PipelinedDatabase(Database):
             super().execute(sql, parameters)
             return
         # Each answer on a cursor of its own; those to changes are none.
-        silent = self._get_cursor(1)
-        asked = [(*each, self._get_cursor(n)) for n, each in enumerate(questions, 2)]
+        asked = [(*each, self._connection.cursor(binary=True)) for each in questions]
         try:
             with self._connection.pipeline():
                 for said in changes:
-                    silent.execute(*said)
+                    self._silent.execute(*said)
                 for text, given, cursor in asked:
                     cursor.execute(text.sql, given)
                 self._cursor.execute(sql, parameters)
@@ -102,11 +105,6 @@ class PipelinedDatabase(Database):
             raise
         self.answered = True
         self._answers += (((text.sql, given), text.rows(cursor)) for text, given, cursor in asked)
-
-    def _get_cursor(self, number: int) -> "psycopg.Cursor[Any]":
-        while len(self._cursors) <= number:
-            self._cursors.append(self._connection.cursor(binary=True))
-        return self._cursors[number]
 
     def _flush(self) -> None:
         if self._changes:
