@@ -137,7 +137,7 @@ def test_a_connection_does_not_keep_what_was_found(postgresql: PostgreSQL, clock
             assert isinstance(claim, Claim)
             driver.messages.list(QUEUE, include_claimed=True)
         gc.collect()
-        kept = [each for each in gc.get_objects() if isinstance(each, psycopg.Cursor)]
+        kept = [each for each in gc.get_objects() if type(each) is psycopg.Cursor]
         results = [each.pgresult for each in kept if each.pgresult is not None]
         assert results
         named = {result.fname(n) for result in results for n in range(result.nfields)}
