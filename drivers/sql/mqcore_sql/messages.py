@@ -297,14 +297,13 @@ def _delete(
         return [None] * len(handles)
     queue_id = of_ids[0].queue_id
     found = {row.id: row for row in of_ids}
-    now = work.second
     doomed: dict[str, Any] = {}
     unfit: dict[int, Handle] = {}
     for n, handle in enumerate(handles):
         row = found.get(handle.id)
         if row is None:
             continue
-        held = row.state == CLAIMED and row.visible_at > now
+        held = rows.is_held(work, row)
         rightful = row.claim_id in handle.claim_ids if held else not handle.claim_ids
         if handle.force or rightful:
             doomed[handle.id] = row

@@ -347,10 +347,9 @@ def append(work: Work, queue_id: int, new: Sequence[Mapping[str, Any]]) -> set[i
 
 def remove(work: Work, queue_id: int, rows: Collection[MessageRow]) -> None:
     """Delete messages and their bodies, and take the live ones out of the counts."""
-    now = work.second
-    live = [row.expires_at for row in rows if row.expires_at > now]
+    live = [row.expires_at for row in rows if row.expires_at > work.second]
     work.tally.add_each(queue_id, tally.LIVE, live, -1)
-    held = [row.visible_at for row in rows if row.state == CLAIMED and row.visible_at > now]
+    held = [row.visible_at for row in rows if is_held(work, row)]
     work.tally.add_each(queue_id, tally.CLAIMED, held, -1)
     drop(work, queue_id, [row.seq for row in rows])
 

@@ -124,7 +124,7 @@ class Writer:
 
     def close(self) -> None:
         """Finish what was handed in, then end the thread and the connection."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             self._changed.notify()
         self._thread.join()
