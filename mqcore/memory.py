@@ -208,10 +208,12 @@ class _Box:
     def rows(self, *states: int, after: int = 0, newest_first: bool = False) -> Iterator[_Row]:
         """The messages in these states, by number."""
         places = [self.by_state[state] for state in states]
-        runs = (
+        runs = [
             map(place.__getitem__, place.irange(after, None, (False, False), newest_first))
             for place in places
-        )
+        ]
+        if len(runs) == 1:
+            return runs[0]
         return merge(*runs, key=attrgetter("number"), reverse=newest_first)
 
 

@@ -7,12 +7,19 @@ from dataclasses import FrozenInstanceError, dataclass, fields, replace
 
 import pytest
 
-from mqcore.contract import Handle, Message, NewMessage
+from mqcore.contract import Claim, ClaimRequest, Handle, Message, NewMessage, QueueRef
+from mqcore.service import BulkDelete, NewClaim, Post, Posting
 
 MESSAGE = Message("id", b"body", 60, 1.5, checksum="sum")
 
 
-@pytest.mark.parametrize("kind", [Handle, Message, NewMessage])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(BulkDelete, Claim, ClaimRequest, Handle, Message),
+        *(NewClaim, NewMessage, Post, Posting, QueueRef),
+    ],
+)
 def test_one_is_made_as_a_dataclass_is(kind: type) -> None:
     plain: type = dataclass(frozen=True, slots=True)(
         type(kind.__name__, (), {"__annotations__": kind.__annotations__, **_defaults(kind)})

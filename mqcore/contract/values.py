@@ -40,6 +40,7 @@ Metadata = Mapping[str, Any]
 one from a driver does not change it."""
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class QueueRef:
     """Which queue. `project` is the tenant; None is a namespace of its own, never ''."""
@@ -193,6 +194,7 @@ class DeadLetter:
     ttl: int | None = None
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class ClaimRequest:
     """A claim to make: up to `limit` messages for `ttl` seconds. `id` comes from `new_id()`."""
@@ -204,6 +206,7 @@ class ClaimRequest:
     dead_letter: DeadLetter | None = None
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A live claim. It began, or was last renewed, at `renewed_at`; it ends `ttl` seconds later.

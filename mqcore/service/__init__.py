@@ -56,7 +56,8 @@ class Service:
 
     def age(self, since: float, now: float | None = None) -> int:
         """Whole seconds since a time, as of `now`, or of this moment."""
-        return max(0, int((self.clock() if now is None else now) - since))
+        seconds = (self.clock() if now is None else now) - since
+        return int(seconds) if seconds > 0 else 0
 
     def ping(self) -> None:
         """Raises Unavailable when the store does not answer."""

@@ -13,6 +13,7 @@ from mqcore.contract import (
     Unavailable,
     new_id,
 )
+from mqcore.contract.frozen import made_quickly
 
 from .limits import MIN_TTL, ServiceLimits
 from .queues import QueueService
@@ -22,6 +23,7 @@ from .validation import check_number, only
 __all__ = ["ClaimService", "NewClaim"]
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class NewClaim:
     """One user's request to claim. None takes the configured default."""

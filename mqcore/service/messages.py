@@ -4,7 +4,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import islice
+from typing import Protocol, cast
 
 from mqcore.contract import (
     Capability,
@@ -24,6 +25,7 @@ from mqcore.contract import (
     Unavailable,
     new_id,
 )
+from mqcore.contract.frozen import made_quickly
 
 from .limits import MIN_TTL, ServiceLimits
 from .queues import QueueService
@@ -33,6 +35,7 @@ from .validation import check_count, check_number, only
 __all__ = ["BulkDelete", "MessageService", "Notifier", "Post", "Posting"]
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Posting:
     """A message as a user gave it. `body` is JSON text; None takes the queue's default."""
@@ -42,6 +45,7 @@ class Posting:
     delay: int | None = None
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Post:
     """One user's request to post. `size` is that of the whole request in bytes, if it had one."""
@@ -51,6 +55,7 @@ class Post:
     size: int | None = None
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class BulkDelete:
     """One user's request to delete several messages. `claim_ids` count only where configured."""
@@ -128,14 +133,14 @@ class MessageService:
             if isinstance(item, MQError):
                 results.append(item)
                 continue
-            outcome = [next(stored) for _ in item]
-            failed = [one for one in outcome if isinstance(one, MQError)]
-            ids = tuple(one for one in outcome if isinstance(one, str))
+            outcome = tuple(islice(stored, len(item)))
+            failed = [one for one in outcome if not isinstance(one, str)]
             if failed:
+                ids = [one for one in outcome if isinstance(one, str)]
                 self._driver.messages.delete(queue, [Handle(i, force=True) for i in ids])
                 results.append(failed[0])
                 continue
-            results.append(ids)
+            results.append(cast(Ids, outcome))
             if self._notifier:
                 self._notifier.posted(queue, item)
         return results

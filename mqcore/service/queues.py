@@ -32,6 +32,7 @@ class QueueService:
     def __init__(self, driver: Driver, limits: ServiceLimits) -> None:
         self._driver = driver
         self._limits = limits
+        self._usual_rules = rules_of({}, limits)
 
     def create(self, queue: QueueRef, metadata: object = None) -> bool:
         """Create the queue; True when it is new. An existing one keeps its metadata.
@@ -50,7 +51,8 @@ class QueueService:
 
     def rules(self, queue: QueueRef) -> QueueRules:
         """The rules of the queue now; the configured ones for a missing queue."""
-        return rules_of(self._stored(queue), self._limits)
+        stored = self._stored(queue)
+        return rules_of(stored, self._limits) if stored else self._usual_rules
 
     def update(
         self, queue: QueueRef, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]

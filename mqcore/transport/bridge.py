@@ -8,7 +8,7 @@ that finds no call in flight and a thread that is free goes at once (design.md, 
 
 import asyncio
 import contextvars
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
@@ -44,7 +44,7 @@ class Bridge:
         self._workers = Workers(threads)
         self._max_waiting = max_waiting
         self._max_waiting_per_project = max_waiting_per_project
-        self._waiting: Counter[str | None] = Counter()
+        self._waiting: dict[str | None, int] = {}
         self._all_waiting = 0
 
     async def run(
@@ -99,18 +99,21 @@ class Bridge:
 
     def _enter(self, project: str | None) -> None:
         """Take a place among those that wait. Raises Refusal when there is none."""
+        waiting = self._waiting.get(project, 0)
         if project is not None:
             if self._all_waiting >= self._max_waiting:
                 raise _busy("too many requests wait for the storage")
-            if self._waiting[project] >= self._max_waiting_per_project:
+            if waiting >= self._max_waiting_per_project:
                 raise _busy("too many requests of this project wait for the storage")
         self._all_waiting += 1
-        self._waiting[project] += 1
+        self._waiting[project] = waiting + 1
 
     def _leave(self, project: str | None) -> None:
         self._all_waiting -= 1
-        self._waiting[project] -= 1
-        if not self._waiting[project]:
+        left = self._waiting[project] - 1
+        if left:
+            self._waiting[project] = left
+        else:
             del self._waiting[project]
 
     def _send(self, kind: Merged[Any, Any], queue: QueueRef) -> None:

@@ -1,10 +1,10 @@
 """One request and its answer, as bytes on a connection: bounds, time, and who is still there."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from .errors import BAD_BODY, TIMEOUT, Kind, Refusal
 
@@ -22,6 +22,20 @@ Closing with unread bytes makes the client's system drop the answer that it has 
 """
 
 
+FOR_UVICORN = frozenset((b"connection", b"transfer-encoding"))
+"""Headers that change how an answer is sent."""
+
+
+class _Done:
+    """Awaits nothing."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return iter(())  # type: ignore[return-value]  # all that await asks for
+
+
+DONE = _Done()
+
+
 class Exchange:
     """Reads the body of a request within bounds and sends the answer.
 
@@ -37,6 +51,8 @@ class Exchange:
     _length: int | None = None
     _may_come = True
     """Whether more of an unread body may be on its way."""
+    _start: Event | None = None
+    """The start of an answer that waits for its body, to be written with it."""
 
     def __init__(
         self,
@@ -50,6 +66,9 @@ class Exchange:
         self._send = send
         self._timeout = timeout
         self._answer_header = answer_header
+        # uvicorn's own state: it answers without waiting, which takes longer than a claim's rest.
+        cycle = getattr(receive, "__self__", None)
+        self._cycle = cycle if isinstance(cycle, RequestResponseCycle) else None
         self.headers = headers = dict(scope["headers"])
         if b"content-length" in headers:
             self._length = int(headers[b"content-length"])
@@ -58,12 +77,6 @@ class Exchange:
             self.unread = True
         if b"expect" in headers:
             self._may_come = False
-
-    @property
-    def _cycle(self) -> RequestResponseCycle | None:
-        """uvicorn's own state answers without waiting, which takes longer than a claim's rest."""
-        cycle = getattr(self._receive, "__self__", None)
-        return cycle if isinstance(cycle, RequestResponseCycle) else None
 
     async def body(self, limit: int, too_long: Kind) -> bytes:
         """The body, of `limit` bytes at most; raises Refusal. Empty when there is none."""
@@ -117,7 +130,39 @@ class Exchange:
         if event["type"] == "http.response.start":
             self.status = event["status"]
             event["headers"].append(self._answer_header)
+            if self._cycle and not self.unread:
+                self._start = event
+                return DONE
+        elif self._start:
+            start, self._start = self._start, None
+            return DONE if self._sent_whole(start, event) else self._send_both(start, event)
         return self._send_unread(event) if self.unread else self._send(event)
+
+    def _sent_whole(self, start: Event, body: Event) -> bool:
+        """Write a simple answer as uvicorn would, whose own way, in steps, takes much longer.
+
+        False when it is not simple, or somebody has to wait.
+        """
+        cycle = self._cycle
+        if cycle is None or cycle.flow.write_paused or not cycle.keep_alive:
+            return False
+        content = body.get("body", b"")
+        if body.get("more_body") or cycle.scope["method"] == "HEAD":
+            return False
+        head = _head(start["status"], cycle.default_headers + start["headers"], len(content))
+        if head is None:
+            return False
+        if not cycle.disconnected:
+            cycle.waiting_for_100_continue = False
+            cycle.response_started = cycle.response_complete = True
+            cycle.transport.write(head + content)
+            cycle.message_event.set()
+            cycle.on_response()
+        return True
+
+    async def _send_both(self, start: Event, body: Event) -> None:
+        await self._send(start)
+        await self._send(body)
 
     async def _send_unread(self, event: Event) -> None:
         if event["type"] != "http.response.start":
@@ -143,6 +188,22 @@ class Exchange:
                     self.unread = event.get("more_body", False)
         except TimeoutError:
             return
+
+
+def _head(status: int, headers: list[tuple[bytes, bytes]], length: int) -> bytes | None:
+    """The head of an answer; None when its headers say more than its length, or break lines."""
+    said = b"0" if status == 204 else None
+    parts = [STATUS_LINE[status]]
+    for name, value in headers:
+        if name == b"content-length":
+            said = value
+        elif name in FOR_UVICORN:
+            return None
+        parts += (name, b": ", value, b"\r\n")
+    parts.append(b"\r\n")
+    head = b"".join(parts)
+    as_said = said == b"%d" % length
+    return head if as_said and head.count(b"\n") == head.count(b"\r") == len(headers) + 2 else None
 
 
 def _too_long(limit: int, kind: Kind) -> Refusal:

@@ -62,21 +62,19 @@ class Renderer:
 
     def messages(self, queue: QueueRef, messages: Iterable[Message]) -> list[MessageView]:
         """The messages as of one moment, each with its claim in the link while one holds it."""
-        now = self._clock()
+        age, now = self._age, self._clock()
         path = f"{queue_path(queue)}/messages/"
         return [
             MessageView(
-                message.id,
+                one.id,
                 # The only parameter: clients take what follows the "=" (spec 9.2 K3).
-                f"{path}{message.id}?claim_id={message.claim_id}"
-                if message.claim_id
-                else path + message.id,
-                message.ttl,
-                self._age(message.posted_at, now),
-                msgspec.Raw(message.body),
-                message.checksum or UNSET,
+                f"{path}{one.id}?claim_id={one.claim_id}" if one.claim_id else path + one.id,
+                one.ttl,
+                age(one.posted_at, now),
+                msgspec.Raw(one.body),
+                one.checksum or UNSET,
             )
-            for message in messages
+            for one in messages
         ]
 
     def popped(self, message: Message) -> PoppedView:
