@@ -20,7 +20,7 @@ from mqcore.contract import (
 
 from .scripts import script
 from .store import Moment, Store
-from .values import to_id, to_message, to_text
+from .values import to_id, to_message, to_record, to_text
 
 __all__ = ["JoinedMessages", "Messages"]
 
@@ -139,17 +139,10 @@ class JoinedMessages(Messages):
 
 def _arguments(at: Moment, messages: Sequence[NewMessage]) -> list[str | bytes | int]:
     """Those of `post.lua`."""
-    args: list[str | bytes | int] = [str(at)]
+    args: list[str | bytes | int] = []
     for new in messages:
-        args += (
-            to_id(new.id),
-            at.end(new.ttl),
-            new.ttl,
-            at.end(new.delay) if new.delay else "",
-            to_text(new.client),
-            to_text(new.checksum),
-            new.body,
-        )
+        due = at.end(new.delay) if new.delay else ""
+        args += (at.end(new.ttl), due, to_record(new, at.now))
     return args
 
 

@@ -20,7 +20,7 @@ from mqcore.contract import (
 
 from .scripts import Script, script
 from .store import Store
-from .values import from_id, to_json, to_text
+from .values import from_id, posted_at, to_json, to_text
 
 __all__ = ["Queues", "volume"]
 
@@ -99,8 +99,8 @@ class Queues(QueueController):
             raise QueueNotFound(queue)
         live, claimed, *ends = found
         marks = [
-            Mark(from_id(message_id), float(posted_at))
-            for message_id, posted_at in zip(ends[::2], ends[1::2], strict=True)
+            Mark(from_id(message_id), posted_at(record))
+            for message_id, record in zip(ends[::2], ends[1::2], strict=True)
         ]
         return QueueStats(live - claimed, claimed, *marks)
 

@@ -2,12 +2,23 @@
 
 import json
 import re
+import struct
 from collections.abc import Sequence
 from typing import Any
 
-from mqcore.contract import Message, Metadata
+from mqcore.contract import Message, Metadata, NewMessage
 
-__all__ = ["from_id", "from_text", "to_claimed", "to_id", "to_json", "to_message", "to_text"]
+__all__ = [
+    "from_id",
+    "from_text",
+    "posted_at",
+    "to_claimed",
+    "to_id",
+    "to_json",
+    "to_message",
+    "to_record",
+    "to_text",
+]
 
 _MADE_BY_CORE = re.compile(r"1([89a-f][0-9a-f]{13})0([0-9a-f]{14})00")
 """What `new_id` makes from 2024 until 2043. What is not in a group is the same in all of them."""
@@ -39,20 +50,41 @@ def to_json(document: Metadata) -> str:
     return json.dumps(dict(document), separators=(",", ":"))
 
 
+_HEAD = struct.Struct(">ddIHH")
+"""When a message was posted, its ttl, and the lengths of its client, its checksum and its id."""
+
+
+def to_record(new: NewMessage, now: float) -> bytes:
+    """What is stored of a message and never changes; scripts read the id and the client in it."""
+    stored, client, checksum = to_id(new.id), to_text(new.client), to_text(new.checksum)
+    head = _HEAD.pack(now, new.ttl, len(client), len(checksum), len(stored))
+    return b"".join((head, stored, client, checksum, new.body))
+
+
+def posted_at(record: bytes) -> float:
+    """When it was posted, by the begin of its record."""
+    time: float = _HEAD.unpack_from(record)[0]
+    return time
+
+
 def to_message(parts: Sequence[Any]) -> Message:
-    claim_id = parts[4]
+    claim_id = parts[3]
     return to_claimed(parts, from_id(claim_id) if claim_id else None)
 
 
 def to_claimed(parts: Sequence[Any], claim_id: str | None) -> Message:
     """As `to_message`, of a message that is known to be in this claim."""
-    message_id, body, ttl, posted_at, _, claim_count, checksum = parts
+    record, ttl, claim_count, _ = parts
+    posted, own_ttl, client, checksum, id_size = _HEAD.unpack_from(record)
+    after_id = _HEAD.size + id_size
+    after_client = after_id + client
+    body = after_client + checksum
     return Message(
-        from_id(message_id),
-        body,
-        int(ttl),
-        float(posted_at),
+        from_id(record[_HEAD.size : after_id]),
+        record[body:],
+        ttl or int(own_ttl),
+        posted,
         claim_id,
         claim_count,
-        from_text(checksum),
+        from_text(record[after_client:body]),
     )

@@ -8,14 +8,14 @@ local function append(new)
     local seq = first + n - 1
     local packed_seq = member(seq)
     ids[2 * n - 1], ids[2 * n] = e.id, packed_seq
-    ends[2 * n - 1], ends[2 * n] = e.ends, packed_seq
+    ends[2 * n - 1], ends[2 * n] = written[e.ends], packed_seq
     soonest, latest = math.min(soonest, e.ends), math.max(latest, e.ends)
     if e.due then
-      call('HSET', LATE, packed_seq, cmsgpack.pack(fields(e)))
+      call('HSET', LATE, packed_seq, e.record)
       call('ZADD', DUE, e.due, packed_seq)
       call('ZADD', LATER, seq, packed_seq)
     else
-      call('XADD', STREAM, place(seq), unpack(fields(e)))
+      call('XADD', STREAM, place(seq), 'm', e.record)
     end
   end
   all('HSET', IDS, ids)
@@ -37,7 +37,7 @@ local function unknown(new)
       local seq = state(raw).seq
       local score = call('ZSCORE', ENDS, member(seq))
       if not score or tonumber(score) <= NOW then
-        remove({{seq = seq, id = e.id}})
+        remove({e.id}, {member(seq)})
         raw = false
       end
     end

@@ -42,8 +42,9 @@ local function choose(r)
   repeat
     local lacking = r.limit - #chosen
     local found = walk(CLAIMABLE, after, lacking, 1)
-    for n, s in ipairs(states(found)) do
-      local e = found[n]
+    local seen = states(found)
+    for n = 1, #found do
+      local e, s = found[n], seen[n]
       after, e.state = e.seq, s
       local spent = r.dead ~= '' and s.count >= r.most
       local list = spent and doomed or chosen
@@ -58,9 +59,9 @@ local function bury(r, doomed)
   for n, e in ipairs(doomed) do members[n] = member(e.seq) end
   local lives = all('ZMSCORE', ENDS, members)
   for n, e in ipairs(doomed) do
+    local ttl = tonumber(r.dead_ttl) or e.state.ttl
     moved[n] = {
-      id = e.id, posted = e.posted, client = e.client, sum = e.sum, body = e.body,
-      ttl = r.dead_ttl ~= '' and r.dead_ttl or e.state.ttl > 0 and text(e.state.ttl) or e.ttl,
+      id = e.id, record = ttl > 0 and with_ttl(e.record, ttl) or e.record,
       ends = r.dead_end or tonumber(lives[n]),
     }
   end
@@ -69,7 +70,7 @@ local function bury(r, doomed)
     append(unknown(moved))
   end)
   if missing then return false end
-  remove(doomed)
+  remove_each(doomed)
   moved_all = moved_all + #doomed
   return true
 end

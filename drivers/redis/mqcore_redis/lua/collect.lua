@@ -12,7 +12,7 @@ end
 
 local doomed = {}
 for n, each in ipairs(over(ENDS)) do doomed[n] = read(number(each)) end
-remove(doomed)
+remove_each(doomed)
 local ended = over(LEASES)
 all('HDEL', CLAIMS, ended)
 all('ZREM', LEASES, ended)

@@ -1,13 +1,13 @@
 -- ARGV: all or nothing, then of each handle: id, force, the number of claim ids, the claim ids.
 -- Returns for each handle 0, or what speaks against it: 1 it is claimed, 2 no claim lives, 3 and
 -- the place of a claim that lives and does not hold it.
-local handles, ids = {}, {}
-local at = 4
-while at <= #ARGV do
-  local rights = tonumber(ARGV[at + 2])
-  handles[#handles + 1] = {id = ARGV[at], force = ARGV[at + 1] == '1', first = at + 3, last = at + 2 + rights}
-  ids[#ids + 1] = ARGV[at]
-  at = at + 3 + rights
+local ids, places, count, forced = {}, {}, 0, true
+local at, last = 4, #ARGV
+while at < last do
+  count = count + 1
+  ids[count], places[count] = ARGV[at], at
+  forced = forced and ARGV[at + 1] == '1'
+  at = at + 3 + ARGV[at + 2]
 end
 
 local claims = {}
@@ -16,33 +16,38 @@ local function lives(id)
   return claims[id]
 end
 
-local function refusal(handle, s)
-  local holding_it = holder(s)
-  if handle.force then return 0 end
-  if handle.last < handle.first then return holding_it ~= '' and 1 or 0 end
+-- What speaks against the handle that begins at this argument.
+local function refusal(at, raw)
+  if ARGV[at + 1] == '1' then return 0 end
+  local holding_it = holder(state(raw))
+  local first, final = at + 3, at + 2 + ARGV[at + 2]
+  if final < first then return holding_it ~= '' and 1 or 0 end
   local living
-  for n = handle.last, handle.first, -1 do
+  for n = final, first, -1 do
     if ARGV[n] == holding_it then return 0 end
     if lives(ARGV[n]) then living = n end
   end
-  return living and 3 + living - handle.first or 2
+  return living and 3 + living - first or 2
 end
 
-local results, doomed, refused, members = {}, {}, false, {}
 local known = all('HMGET', IDS, ids)
-for n, raw in ipairs(known) do members[n] = raw and raw:sub(1, 6) or '' end
-local ends = all('ZMSCORE', ENDS, members)
-for n, handle in ipairs(handles) do
+local members = {}
+for n = 1, count do members[n] = known[n] and known[n]:sub(1, 6) or '' end
+-- To delete an expired message does no harm, so nobody who deletes by force asks.
+local ends = forced and {} or all('ZMSCORE', ENDS, members)
+local results, refused = {}, false
+local doomed, gone, going = {}, {}, 0
+for n = 1, count do
   results[n] = 0
-  if ends[n] and tonumber(ends[n]) > NOW then
-    local s = state(known[n])
-    results[n] = refusal(handle, s)
+  if known[n] and (forced or ends[n] and tonumber(ends[n]) > NOW) then
+    results[n] = forced and 0 or refusal(places[n], known[n])
     if results[n] == 0 then
-      doomed[#doomed + 1] = {seq = s.seq, id = handle.id}
+      going = going + 1
+      doomed[going], gone[going] = ids[n], members[n]
     else
-      refused = refused or results[n] ~= 0
+      refused = true
     end
   end
 end
-if #doomed > 0 and not (refused and ARGV[3] == '1') then remove(doomed) end
+if going > 0 and not (refused and ARGV[3] == '1') then remove(doomed, gone) end
 return results

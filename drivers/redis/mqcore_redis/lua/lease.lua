@@ -28,17 +28,18 @@ end
 -- would die first live longer.
 local function hold(claim, entries, more)
   local members, held, ids, ends = {}, {}, {}, {}
-  local life = claim.ends + claim.grace
-  for n, e in ipairs(entries) do
+  local life, over = claim.ends + claim.grace, text(claim.ends)
+  for n = 1, #entries do
+    local e = entries[n]
     local s = e.state
-    members[n] = member(e.seq)
+    members[n] = e.member
     if e.life < claim.ends then
       s.ttl = claim.ttl + claim.grace
-      ends[#ends + 1], ends[#ends + 2] = life, members[n]
+      ends[#ends + 1], ends[#ends + 2] = written[life], members[n]
       widen(e.seq, e.seq, life)
     end
     s.count, s.lease, s.claim = s.count + more, claim.ends, claim.id
-    held[2 * n - 1], held[2 * n] = claim.ends, members[n]
+    held[2 * n - 1], held[2 * n] = over, members[n]
     ids[2 * n - 1], ids[2 * n] = e.id, packed(s)
   end
   all('ZADD', ENDS, ends)
@@ -46,12 +47,12 @@ local function hold(claim, entries, more)
   all('HSET', IDS, ids)
   local record = {claim.ends, claim.ttl, claim.grace, claim.renewed, table.concat(members)}
   call('HSET', CLAIMS, claim.id, cmsgpack.pack(record))
-  call('ZADD', LEASES, claim.ends, claim.id)
-  call('ZADD', AGENDA, 'LT', claim.ends, STEM)
+  call('ZADD', LEASES, over, claim.id)
+  call('ZADD', AGENDA, 'LT', over, STEM)
 end
 
 local function show(claim, entries)
   local messages = {}
-  for n, e in ipairs(entries) do messages[n] = reply(e, e.state) end
+  for n = 1, #entries do messages[n] = reply(entries[n], entries[n].state) end
   return {text(claim.ttl), text(claim.grace), claim.renewed, messages}
 end

@@ -5,5 +5,5 @@ local found = walk(CLAIMABLE, 0, limit, 1)
 if #found == 0 then return {} end
 local taken = replies(found)
 take(found)
-remove(found)
+remove_each(found)
 return taken

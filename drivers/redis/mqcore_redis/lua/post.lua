@@ -1,10 +1,10 @@
--- ARGV: posted_at, then of each message: id, end, ttl, due or '', client, checksum, body.
+-- ARGV: of each message: end, due or '', record.
 if call('EXISTS', QUEUE) == 0 then return 0 end
 local new = {}
-for at = 4, #ARGV, 7 do
+for at = 3, #ARGV, 3 do
+  local record = ARGV[at + 2]
   new[#new + 1] = {
-    id = ARGV[at], ends = tonumber(ARGV[at + 1]), ttl = ARGV[at + 2], due = tonumber(ARGV[at + 3]),
-    client = ARGV[at + 4], sum = ARGV[at + 5], body = ARGV[at + 6], posted = ARGV[3],
+    id = id_of(record), ends = tonumber(ARGV[at]), due = tonumber(ARGV[at + 1]), record = record,
   }
 end
 append(unknown(new))

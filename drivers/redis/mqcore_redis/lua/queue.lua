@@ -15,6 +15,14 @@ local function text(number)
   return string.format('%d', number)
 end
 
+-- As text, for commands: Redis writes a number out as a fraction, which takes several times as long.
+-- Ends come again and again.
+local written = setmetatable({}, {__index = function(known, number)
+  local said = text(number)
+  known[number] = said
+  return said
+end})
+
 -- Where the message is in the stream. Numbers are the last part of a place: Redis's index of places
 -- has one node less for each page of messages then.
 local function place(seq)
@@ -31,6 +39,8 @@ end
 
 -- Run the command with all arguments, in as many calls as it takes; return what they return.
 local function all(command, key, args)
+  if #args == 0 then return {} end
+  if #args <= MOST then return call(command, key, unpack(args)) end
   local results = {}
   for first = 1, #args, MOST do
     local some = call(command, key, unpack(args, first, math.min(first + MOST - 1, #args)))
@@ -69,52 +79,67 @@ local function holder(s)
   return s.lease > NOW and s.claim or ''
 end
 
--- What never changes of a message.
-local function entry(seq, f)
-  return {seq = seq, id = f[2], posted = f[4], ttl = f[6], client = f[8], sum = f[10], body = f[12]}
+-- A record is what never changes of a message: when it was posted, its ttl, the lengths of its client,
+-- checksum and id, then the id, the client, the checksum and the body.
+local function id_of(record)
+  return (struct.unpack('>I2c0', record, 23))
 end
 
-local function fields(e)
-  return {'i', e.id, 'p', e.posted, 't', e.ttl, 'c', e.client, 'k', e.sum, 'b', e.body}
+local function client_of(record)
+  local length, _, before = struct.unpack('>I4I2I2', record, 17)
+  return record:sub(25 + before, 24 + before + length)
+end
+
+local function with_ttl(record, ttl)
+  return record:sub(1, 8) .. struct.pack('>d', ttl) .. record:sub(17)
+end
+
+-- All that anybody will note of it has its place from the begin: a table that grows is built again.
+local function entry(seq, record, fresh)
+  return {
+    seq = seq, member = member(seq), id = id_of(record), record = record, fresh = fresh,
+    life = 0, state = false,
+  }
 end
 
 local function read(seq)
   local at = place(seq)
   local found = call('XRANGE', STREAM, at, at)[1]
-  if found then return entry(seq, found[2]) end
-  local raw = call('HGET', LATE, member(seq))
-  return raw and entry(seq, cmsgpack.unpack(raw))
+  local record = found and found[2][2] or call('HGET', LATE, member(seq))
+  return record and entry(seq, record)
 end
 
 -- Those that are `fresh`, beyond the cursor, are as they were posted.
 local function states(entries)
   local ids, places, found = {}, {}, {}
-  for n, e in ipairs(entries) do
+  for n = 1, #entries do
+    local e = entries[n]
     if e.fresh then
       found[n] = untouched(e.seq)
     else
       ids[#ids + 1], places[#places + 1] = e.id, n
     end
   end
-  for n, raw in ipairs(all('HMGET', IDS, ids)) do found[places[n]] = state(raw) end
+  local raws = all('HMGET', IDS, ids)
+  for n = 1, #raws do found[places[n]] = state(raws[n]) end
   return found
 end
 
+-- A ttl of 0 stands for the one in the record.
 local function reply(e, s)
-  local ttl = s.ttl > 0 and text(s.ttl) or e.ttl
-  return {e.id, e.body, ttl, e.posted, holder(s), s.count, e.sum}
+  return {e.record, s.ttl, s.count, holder(s)}
 end
 
 local function replies(entries)
   local found = states(entries)
-  for n, e in ipairs(entries) do found[n] = reply(e, found[n]) end
+  for n = 1, #entries do found[n] = reply(entries[n], found[n]) end
   return found
 end
 
 -- Forget claims that are over, up to `room`; return a time until which none is left.
 -- A claim goes before its messages come back: nobody whose clock is behind can renew it then.
 local function forget(room)
-  local ended = call('ZRANGEBYSCORE', LEASES, '-inf', NOW, 'WITHSCORES', 'LIMIT', 0, room)
+  local ended = call('ZRANGEBYSCORE', LEASES, '-inf', ARGV[2], 'WITHSCORES', 'LIMIT', 0, room)
   local ids = {}
   for n = 1, #ended, 2 do ids[#ids + 1] = ended[n] end
   all('HDEL', CLAIMS, ids)
@@ -124,12 +149,12 @@ end
 
 -- Let messages come back whose delay or claim is over, up to `room` of each.
 local function settle(room)
-  local over = call('ZRANGEBYSCORE', DUE, '-inf', NOW, 'LIMIT', 0, room)
+  local over = call('ZRANGEBYSCORE', DUE, '-inf', ARGV[2], 'LIMIT', 0, room)
   local ended = call('ZRANGEBYSCORE', HELD, '-inf', text(forget(room)), 'LIMIT', 0, room)
   for n, some in ipairs({over, ended}) do
     local args = {}
     for _, each in ipairs(some) do
-      args[#args + 1] = number(each)
+      args[#args + 1] = text(number(each))
       args[#args + 1] = each
     end
     -- What frees memory comes first: a server that is out of memory lets a script go on then.
@@ -142,16 +167,20 @@ local function settle(room)
   end
 end
 
--- Remove messages: things with `seq` and `id`.
-local function remove(doomed)
-  local places, ids, members = {}, {}, {}
-  for n, each in ipairs(doomed) do
-    places[n], ids[n], members[n] = place(each.seq), each.id, member(each.seq)
-  end
+-- Remove messages by their ids and, in the same order, their members.
+local function remove(ids, members)
+  local places = {}
+  for n = 1, #members do places[n] = place(number(members[n])) end
   all('HDEL', IDS, ids)
   for _, key in ipairs({ENDS, READY, HELD}) do all('ZREM', key, members) end
-  if total('XDEL', STREAM, places) < #doomed then
+  if total('XDEL', STREAM, places) < #places then
     for _, key in ipairs({DUE, LATER, CAME}) do all('ZREM', key, members) end
     all('HDEL', LATE, members)
   end
+end
+
+local function remove_each(entries)
+  local ids, members = {}, {}
+  for n = 1, #entries do ids[n], members[n] = entries[n].id, entries[n].member end
+  remove(ids, members)
 end

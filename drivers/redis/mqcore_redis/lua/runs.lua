@@ -9,7 +9,7 @@ local function widen(first, last, ends_at)
   local size, args = RUN, {'GT'}
   for level = 0, TOP do
     for run = math.floor(first / size), math.floor(last / size) do
-      args[#args + 1] = ends_at
+      args[#args + 1] = written[ends_at]
       args[#args + 1] = level .. ':' .. text(run)
     end
     size = size * FAN

@@ -3,32 +3,32 @@ local FRESH = tonumber(call('HGET', QUEUE, 'cursor') or 0)
 
 -- Up to `count` messages after a number, from all sources, in order; those that live or not.
 local function chunk(sources, after, count, step)
-  local found = {}
+  local found, size, filled = {}, 0, 0
   for _, source in ipairs(sources) do
+    local rows
     if source.from then
       local from = step > 0 and math.max(after, source.from) or after
-      local rows
       if step > 0 then
         rows = call('XRANGE', STREAM, '(' .. place(from), '+', 'COUNT', count)
       else
         rows = call('XREVRANGE', STREAM, '(' .. place(from), '-', 'COUNT', count)
       end
-      for _, row in ipairs(rows) do
-        local e = entry(tonumber(row[1]:sub(3)), row[2])
-        e.fresh = source.fresh
-        found[#found + 1] = e
+      for n = 1, #rows do
+        local at, fields = unpack(rows[n])
+        found[size + n] = entry(tonumber(at:sub(3)), fields[2], source.fresh)
       end
     else
       local command = step > 0 and 'ZRANGEBYSCORE' or 'ZREVRANGEBYSCORE'
       local last = step > 0 and '+inf' or '-inf'
-      local rows = call(command, source.zset, '(' .. text(after), last, 'LIMIT', 0, count)
-      for _, each in ipairs(rows) do found[#found + 1] = {seq = number(each)} end
+      rows = call(command, source.zset, '(' .. text(after), last, 'LIMIT', 0, count)
+      for n = 1, #rows do found[size + n] = {seq = number(rows[n]), member = rows[n]} end
     end
+    if #rows > 0 then size, filled = size + #rows, filled + 1 end
   end
-  if #sources > 1 then
+  if filled > 1 then
     table.sort(found, function(a, b) return (b.seq - a.seq) * step > 0 end)
   end
-  for n = #found, count + 1, -1 do found[n] = nil end
+  for n = size, count + 1, -1 do found[n] = nil end
   return found
 end
 
@@ -45,16 +45,17 @@ local function walk(sources, after, wanted, step, hidden)
     if #found == 0 then break end
     looked_at = looked_at + #found
     local members, dead = {}, false
-    for n, each in ipairs(found) do members[n] = member(each.seq) end
-    for n, score in ipairs(all('ZMSCORE', ENDS, members)) do
+    for n = 1, #found do members[n] = found[n].member end
+    local ends = all('ZMSCORE', ENDS, members)
+    for n = 1, #ends do
       local each = found[n]
       after = each.seq
-      local life = tonumber(score or 0)
+      local life = tonumber(ends[n] or 0)
       dead = life <= NOW
       if not dead then
         each = each.id and each or read(each.seq)
         each.life = life
-        if not hidden or each.client ~= hidden then taken[#taken + 1] = each end
+        if not hidden or client_of(each.record) ~= hidden then taken[#taken + 1] = each end
         if #taken == wanted then return taken end
       end
     end
@@ -74,10 +75,13 @@ local END = 2 ^ 47
 -- Say that these were taken from among the claimable ones. ZREM comes first, and even for fresh
 -- ones: a server that is out of memory lets a script go on after it.
 local function take(entries)
-  local members, last = {}, FRESH
-  for n, e in ipairs(entries) do
-    members[n] = member(e.seq)
-    if e.fresh then last = e.seq end
+  local members, last = {entries[1].member}, FRESH
+  for n = 1, #entries do
+    if entries[n].fresh then
+      last = entries[n].seq
+    else
+      members[#members + 1] = entries[n].member
+    end
   end
   all('ZREM', READY, members)
   if last > FRESH then
