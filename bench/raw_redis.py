@@ -22,7 +22,7 @@ from mqcore_redis import claims, messages, queues
 from mqcore_redis.driver import RedisDriver, open_driver
 from mqcore_redis.keys import Keys
 from mqcore_redis.scripts import Script
-from mqcore_redis.values import to_id
+from mqcore_redis.values import id_in, to_id, to_record
 
 from mqcore.contract import ClaimRequest, Handle, NewMessage, QueueRef, new_id
 
@@ -57,9 +57,9 @@ class Bare:
 
     def post(self, n: int) -> None:
         now = time.time()
-        args: list[Any] = [int(now), repr(now)]
+        args: list[Any] = [int(now)]
         for _ in range(n):
-            args += (to_id(new_id()), int(now) + TTL, TTL, "", "", "", BODY)
+            args += (int(now) + TTL, "", to_record(NewMessage(new_id(), BODY, TTL), now))
         self._script(messages._POST, *args)
 
     def claim_delete(self, n: int) -> None:
@@ -69,7 +69,7 @@ class Bare:
         (*_, found), _moved = self._script(claims._CLAIM, int(now), repr(now), *request)
         args: list[Any] = [int(now), 0]
         for message in found:
-            args += (message[0], 0, 1, claim)
+            args += (id_in(message[0]), 0, 1, claim)
         self._script(messages._DELETE, *args)
 
     def _script(self, script: Script, *args: Any) -> Any:

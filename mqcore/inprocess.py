@@ -13,6 +13,7 @@ from .contract import (
     Invalid,
     Message,
     Page,
+    PageRequest,
     QueueRef,
     QueueStats,
     Subscription,
@@ -185,14 +186,11 @@ class Queue:
         include_delayed: bool = False,
     ) -> Iterator[Message]:
         """All messages, oldest first, read page by page."""
+        most = self._service.limits.max_messages_per_page
         return _all(
             lambda at: self._service.messages.list(
                 self.ref,
-                marker=at,
-                limit=self._service.limits.max_messages_per_page,
-                hide_client=hide_client,
-                include_claimed=include_claimed,
-                include_delayed=include_delayed,
+                PageRequest(at, most, hide_client, include_claimed, include_delayed),
             )
         )
 

@@ -347,6 +347,7 @@ class _Messages(_Controller, MessageController):
             return [new.id for new in messages]
 
     joins_posts = True
+    joins_pages = True
 
     def get_many(self, queue: QueueRef, ids: Sequence[str]) -> tuple[Message, ...]:
         with self._box(queue) as (box, _):

@@ -6,7 +6,7 @@ from typing import Any
 import redis
 from mqcore_redis.driver import open_driver
 
-from mqcore.contract import NewMessage, QueueRef, new_id
+from mqcore.contract import NewMessage, Page, PageRequest, QueueRef, new_id
 
 from .backends import Redis
 
@@ -37,6 +37,23 @@ def test_a_page_is_complete_and_made_in_short_scripts(redis_server: Redis) -> No
     assert [message.id for message in rest.items] == [others[2].id]
     end = driver.messages.list(QUEUE, marker=rest.next, hide_client="me")
     assert (end.items, end.next) == ((), None)
+    driver.close()
+
+
+def test_such_a_page_keeps_no_others_waiting(redis_server: Redis) -> None:
+    uri = redis_server.fresh_database()
+    driver = open_driver(uri, clock=time.time)
+    driver.queues.create(QUEUE, {})
+    posted = [*(new("me") for _ in range(MANY)), new("you")]
+    driver.messages.post(QUEUE, posted)
+    before = scripts(uri)
+    requests = [PageRequest(limit=3), PageRequest(hide_client="me"), PageRequest(limit=2)]
+    first, long, last = driver.messages.list_several(QUEUE, requests)
+    assert long is None
+    assert scripts(uri) - before == len(requests)
+    for page, size in ((first, 3), (last, 2)):
+        assert isinstance(page, Page)
+        assert [message.id for message in page.items] == [each.id for each in posted[:size]]
     driver.close()
 
 

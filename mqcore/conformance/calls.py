@@ -12,6 +12,7 @@ from ..contract import (
     MQError,
     NewMessage,
     NewSubscription,
+    PageRequest,
     QueueController,
     QueueFilter,
     QueueRef,
@@ -38,6 +39,13 @@ def _post_to_several(driver: Driver, queue: QueueRef) -> object:
     return result
 
 
+def _list_several(driver: Driver, queue: QueueRef) -> object:
+    (result,) = driver.messages.list_several(queue, [PageRequest()])
+    if isinstance(result, MQError):
+        raise result
+    return result
+
+
 CALLS: dict[str, Call] = {
     "queues.create": lambda d, q: d.queues.create(QueueRef(q.project, "new"), {}),
     "queues.get": lambda d, q: d.queues.get(q),
@@ -58,6 +66,7 @@ CALLS: dict[str, Call] = {
     "messages.list, with all": lambda d, q: d.messages.list(
         q, include_claimed=True, include_delayed=True, hide_client="me"
     ),
+    "messages.list_several": _list_several,
     "messages.first": lambda d, q: d.messages.first(q),
     "messages.delete": lambda d, q: d.messages.delete(q, [Handle(new_id())]),
     "messages.delete, all or nothing": lambda d, q: d.messages.delete(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ..contract import Capability, QueueRef
+from ..contract import Capability, MQError, PageRequest, QueueRef
 from .suite import Suite, requires
 
 __all__ = ["TestListing"]
@@ -119,6 +119,40 @@ class TestListing(Suite):
             lambda marker: messages.list(self.queue, marker=marker, limit=2, include_claimed=True)
         )
         assert self.ids(seen) == posted
+
+    def test_pages_that_are_read_together_are_those_read_alone(self) -> None:
+        """B-061, B-064 to B-066, B-068, B-069."""
+        self.post(6, client="me")
+        self.claim(2)
+        self.post(6)
+        messages = self.driver.messages
+        after = messages.list(self.queue, limit=3).next
+        requests = [
+            PageRequest(),
+            PageRequest(limit=3),
+            PageRequest(after, 2),
+            PageRequest(hide_client="me"),
+            PageRequest("malformed"),
+            PageRequest(limit=20, include_claimed=True),
+            PageRequest(after, 3, "me", include_claimed=True, include_delayed=True),
+            PageRequest(limit=3),
+        ]
+        for queue in (self.queue, QueueRef(self.queue.project, "missing")):
+            together = self.open().messages.list_several(queue, requests)
+            assert len(together) == len(requests)
+            for request, page in zip(requests, together, strict=True):
+                assert not isinstance(page, MQError)
+                # None says that it is to be read alone.
+                if page is not None:
+                    assert page == messages.list(
+                        queue,
+                        marker=request.marker,
+                        limit=request.limit,
+                        hide_client=request.hide_client,
+                        include_claimed=request.include_claimed,
+                        include_delayed=request.include_delayed,
+                    )
+        assert list(messages.list_several(self.queue, [])) == []
 
     @requires(Capability.DELAY)
     def test_delayed_messages_are_listed_when_asked_for(self) -> None:

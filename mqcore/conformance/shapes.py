@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 __all__ = ["a", "shape"]
 
@@ -20,7 +20,7 @@ def shape(kind: Any) -> Check:
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any:
         return lambda value: None
-    if origin is UnionType:
+    if origin in (UnionType, Union):  # the latter where a part is generic
         return _union(kind, arguments)
     if origin in (tuple, Sequence):
         return _items(origin, arguments[0])

@@ -59,7 +59,13 @@ NAMED_ERRORS: dict[str, Errors] = {
 }
 """What the contract names for a method; every other method raises only what all may raise."""
 
-BATCHES = {"messages.post", "messages.post_to_several", "messages.delete", "claims.claim"}
+BATCHES = {
+    "messages.post",
+    "messages.post_to_several",
+    "messages.list_several",
+    "messages.delete",
+    "claims.claim",
+}
 
 
 def _answers() -> dict[str, Check]:

@@ -39,6 +39,7 @@ from .values import (
     NewMessage,
     NewSubscription,
     Page,
+    PageRequest,
     Queue,
     QueueFilter,
     QueueRef,
@@ -188,6 +189,36 @@ class MessageController(abc.ABC):
         cannot exist. A missing queue and a malformed marker give an empty page. The marker
         stays good when messages before or at it are gone.
         """
+
+    joins_pages: bool = False
+    """True where `list_several` takes less than as many calls of `list` side by side. Core then
+    reads pages of one queue together, some at a time."""
+
+    def list_several(
+        self, queue: QueueRef, requests: Sequence[PageRequest]
+    ) -> Sequence[Page[Message] | MQError | None]:
+        """Read several pages; each result is what `list` would return or raise.
+
+        None is a page that would keep the others waiting, because much is to be left out of it;
+        the caller asks `list` for it. Reads them one by one; override it where a store can do
+        better.
+        """
+        results: list[Page[Message] | MQError | None] = []
+        for one in requests:
+            try:
+                page = self.list(
+                    queue,
+                    marker=one.marker,
+                    limit=one.limit,
+                    hide_client=one.hide_client,
+                    include_claimed=one.include_claimed,
+                    include_delayed=one.include_delayed,
+                )
+            except MQError as error:
+                results.append(error)
+            else:
+                results.append(page)
+        return results
 
     @abc.abstractmethod
     def first(self, queue: QueueRef, sort: int = 1) -> Message:

@@ -23,6 +23,7 @@ __all__ = [
     "NewMessage",
     "NewSubscription",
     "Page",
+    "PageRequest",
     "Queue",
     "QueueFilter",
     "QueueRef",
@@ -64,6 +65,18 @@ class Page(Generic[T]):
 
     items: tuple[T, ...]
     next: str | None
+
+
+@made_quickly
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """Which page of messages to read. The fields are the arguments of `MessageController.list`."""
+
+    marker: str | None = None
+    limit: int = 10
+    hide_client: str | None = None
+    include_claimed: bool = False
+    include_delayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

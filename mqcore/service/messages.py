@@ -19,6 +19,7 @@ from mqcore.contract import (
     NotPermitted,
     NotSupported,
     Page,
+    PageRequest,
     QueueNotFound,
     QueueRef,
     TooLarge,
@@ -221,23 +222,37 @@ class MessageService:
     def list(
         self,
         queue: QueueRef,
-        *,
-        marker: str | None = None,
-        limit: int = 10,
-        hide_client: str | None = None,
-        include_claimed: bool = False,
-        include_delayed: bool = False,
+        request: PageRequest = PageRequest(),  # noqa: B008 - frozen
     ) -> Page[Message]:
         """A page of messages, oldest first; empty for a missing queue. Raises Invalid."""
-        check_number("limit", limit, 1, self._limits.max_messages_per_page)
+        self._check_page(request)
         return self._driver.messages.list(
             queue,
-            marker=marker,
-            limit=limit,
-            hide_client=hide_client,
-            include_claimed=include_claimed,
-            include_delayed=include_delayed,
+            marker=request.marker,
+            limit=request.limit,
+            hide_client=request.hide_client,
+            include_claimed=request.include_claimed,
+            include_delayed=request.include_delayed,
         )
+
+    @property
+    def joins_pages(self) -> bool:
+        """Whether pages of one queue are best read together."""
+        return self._driver.messages.joins_pages
+
+    def list_many(
+        self, queue: QueueRef, requests: Sequence[PageRequest]
+    ) -> Sequence[Page[Message] | MQError | None]:
+        """Read several pages, each with its own result or error, in one call to the store.
+
+        None is a page that would keep the others waiting: ask for it by `list`. Raises Invalid.
+        """
+        for one in requests:
+            self._check_page(one)
+        return self._driver.messages.list_several(queue, requests)
+
+    def _check_page(self, request: PageRequest) -> None:
+        check_number("limit", request.limit, 1, self._limits.max_messages_per_page)
 
     def delete(self, queue: QueueRef, message_id: str, claim_id: str | None = None) -> None:
         """Delete one message; silent when it is not there.

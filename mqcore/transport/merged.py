@@ -38,6 +38,7 @@ class Merged(Generic[R, T]):
     is raised to its caller. What `many` raises, all requests of the call get; but when it refuses
     a batch as Invalid, each request is tried alone, so that a bad one fails alone.
     `several`, if given, serves several queues; for each it gives what `many` returns or raises.
+    `most`: how many requests one call takes.
     """
 
     def __init__(
@@ -47,8 +48,11 @@ class Merged(Generic[R, T]):
             [Sequence[tuple[QueueRef, Sequence[R]]]], Sequence[Sequence[T | MQError] | MQError]
         ]
         | None = None,
+        *,
+        most: int = MAX_MERGED,
     ) -> None:
         self.many = many
+        self._most = most
         self._several = several
         self.lanes: dict[QueueRef, Lane] = {}
         """Of each queue with a call in flight or on its way: what waits for the next one."""
@@ -69,7 +73,7 @@ class Merged(Generic[R, T]):
         taken: list[tuple[QueueRef, list[Waiting]]] = []
         with self._lock:
             lane = self._ready.pop(queue, None)
-            left = MAX_MERGED
+            left = self._most
             while lane is not None:
                 # What is in the call is decided now: the longer it waited, the more it serves.
                 batch = [lane.popleft() for _ in range(min(left, len(lane)))]

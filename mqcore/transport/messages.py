@@ -6,7 +6,7 @@ import falcon.asgi
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from mqcore.contract import ClaimNotFound, QueueRef
+from mqcore.contract import ClaimNotFound, Message, Page, PageRequest, QueueRef
 from mqcore.service import BulkDelete, Post, Posting, Service
 
 from . import query
@@ -18,6 +18,9 @@ from .render import Renderer, queue_path, write
 from .request import Request, Resource
 
 __all__ = ["MessageItem", "Messages"]
+
+PAGES_TOGETHER = 16
+"""The most pages that one call reads: their bodies are all in memory at once."""
 
 LONGEST_LOCATION = 8000
 """The most bytes of ids in a Location: clients refuse responses with very long headers."""
@@ -67,6 +70,9 @@ class Messages(Resource):
         several = messages.post_to_several if messages.joins_posts else None
         self._post = Merged(messages.post_many, several)
         self._bulk_delete = Merged(messages.bulk_delete_many)
+        self._pages = (
+            Merged(messages.list_many, most=PAGES_TOGETHER) if messages.joins_pages else None
+        )
 
     async def on_post(self, req: Request, resp: falcon.asgi.Response, queue: QueueRef) -> None:
         limit = self._limits.max_messages_post_size
@@ -100,15 +106,15 @@ class Messages(Resource):
         echo = query.flag(req, "echo")
         include_claimed = query.flag(req, "include_claimed")
         include_delayed = query.flag(req, "include_delayed")
-        page = await self._bridge.run(
-            queue.project,
-            self._messages.list,
+        page = await self._page(
             queue,
-            marker=query.text(req, "marker"),
-            limit=10 if limit is None else limit,
-            hide_client=None if echo else req.client,
-            include_claimed=bool(include_claimed),
-            include_delayed=bool(include_delayed),
+            PageRequest(
+                query.text(req, "marker"),
+                10 if limit is None else limit,
+                None if echo else req.client,
+                bool(include_claimed),
+                bool(include_delayed),
+            ),
         )
         params: query.Params = {
             "limit": limit,
@@ -124,6 +130,13 @@ class Messages(Resource):
                 "links": query.next_links(path, params, page.next),
             },
         )
+
+    async def _page(self, queue: QueueRef, request: PageRequest) -> Page[Message]:
+        """Read it, together with others where that is best."""
+        page = await self._bridge.merged(self._pages, queue, request) if self._pages else None
+        if page is not None:
+            return page
+        return await self._bridge.run(queue.project, self._messages.list, queue, request)
 
     async def on_delete(self, req: Request, resp: falcon.asgi.Response, queue: QueueRef) -> None:
         ids = query.items(req, "ids")

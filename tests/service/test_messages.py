@@ -9,6 +9,7 @@ from mqcore.contract import (
     MessageClaimed,
     MessageNotClaimedBy,
     MQError,
+    PageRequest,
     QueueRef,
     TooLarge,
 )
@@ -91,7 +92,7 @@ def test_merged_posts_fail_alone_and_keep_their_order(bench: Bench) -> None:
     assert [message.body for message in listed] == [b"1", b"2", b"4"]
     ids = [i for result in results if not isinstance(result, MQError) for i in result]
     assert ids == [message.id for message in listed]
-    shown = bench.service.messages.list(bench.queue, hide_client="a").items
+    shown = bench.service.messages.list(bench.queue, PageRequest(hide_client="a")).items
     assert [message.body for message in shown] == [b"4"]
 
 
@@ -194,7 +195,7 @@ def test_counts_of_ids_and_pops_are_bounded(bench: Bench) -> None:
         with pytest.raises(Invalid):
             messages.pop(bench.queue, bad)
         with pytest.raises(Invalid):
-            messages.list(bench.queue, limit=bad)
+            messages.list(bench.queue, PageRequest(limit=bad))
     with pytest.raises(Invalid):
         messages.get_many(bench.queue, ["x"] * 21)
     with pytest.raises(Invalid):

@@ -13,6 +13,7 @@ from mqcore.contract import (
     MQError,
     NewMessage,
     Page,
+    PageRequest,
     QueueEmpty,
     QueueNotFound,
     QueueRef,
@@ -73,18 +74,13 @@ class Messages(MessageController):
         include_claimed: bool = False,
         include_delayed: bool = False,
     ) -> Page[Message]:
-        marker = marker or "0"
-        good = marker.isascii() and marker.isdigit() and len(marker) <= MARKER_DIGITS
-        hidden = [] if hide_client is None else [to_text(hide_client)]
-        after = (marker if good else "9" * MARKER_DIGITS).encode()
-        states = (int(include_claimed), int(include_delayed))
+        request = PageRequest(marker, limit, hide_client, include_claimed, include_delayed)
+        after, wanted, *rest = _page_arguments(request)
         last = b""
         items: list[Message] = []
         while after:
-            lacking = limit - len(items)
-            place, after, found = self._store.on_queue(
-                _LIST, queue, after, lacking, *states, *hidden
-            )
+            lacking = wanted - len(items)
+            place, after, found = self._store.on_queue(_LIST, queue, after, lacking, *rest)
             items += map(to_message, found)
             last = place or last
         return Page(tuple(items), last.decode() or None)
@@ -121,9 +117,10 @@ class Messages(MessageController):
 
 
 class JoinedMessages(Messages):
-    """Those of one server, which takes posts to several queues in one round trip."""
+    """Those of one server, which serves several calls in one round trip."""
 
     joins_posts = True
+    joins_pages = True
 
     def post_to_several(
         self, posts: Sequence[tuple[QueueRef, Sequence[NewMessage]]]
@@ -135,6 +132,35 @@ class JoinedMessages(Messages):
             self._posted(queue, messages, answer)
             for (queue, messages), answer in zip(posts, answers, strict=True)
         ]
+
+    def list_several(
+        self, queue: QueueRef, requests: Sequence[PageRequest]
+    ) -> Sequence[Page[Message] | MQError | None]:
+        calls = [(queue, _page_arguments(request)) for request in requests]
+        answers = self._store.on_queues(_LIST, calls, at=self._store.moment(), in_order=False)
+        return [_page(answer) for answer in answers]
+
+
+def _page_arguments(request: PageRequest) -> tuple[Any, ...]:
+    """Those of `list.lua`."""
+    marker = request.marker or "0"
+    good = marker.isascii() and marker.isdigit() and len(marker) <= MARKER_DIGITS
+    hidden = () if request.hide_client is None else (to_text(request.hide_client),)
+    return (
+        (marker if good else "9" * MARKER_DIGITS).encode(),
+        request.limit,
+        int(request.include_claimed),
+        int(request.include_delayed),
+        *hidden,
+    )
+
+
+def _page(answer: Any) -> Page[Message] | MQError | None:
+    """What `list.lua` says, as a page; None when it is only a part of one."""
+    if isinstance(answer, MQError):
+        return answer
+    last, rest, found = answer
+    return None if rest else Page(tuple(map(to_message, found)), last.decode() or None)
 
 
 def _arguments(at: Moment, messages: Sequence[NewMessage]) -> list[str | bytes | int]:

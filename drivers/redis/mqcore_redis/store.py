@@ -96,14 +96,20 @@ class Store:
             return _persist(send) if repeat else send()
 
     def on_queues(
-        self, script: Script, calls: Sequence[tuple[QueueRef, Sequence[Argument]]], *, at: Moment
+        self,
+        script: Script,
+        calls: Sequence[tuple[QueueRef, Sequence[Argument]]],
+        *,
+        at: Moment,
+        in_order: bool = True,
     ) -> list[Any]:
         """Run a script that begins with `queue.lua` on several queues, in few round trips.
 
-        Returns what each returns or raises. It runs again when the connection breaks.
+        Returns what each returns or raises. It runs again when the connection breaks. `in_order`:
+        of calls on one queue, none overtakes another.
         """
         results: list[Any] = []
-        for some in _without_repeats(calls):
+        for some in _without_repeats(calls) if in_order else [calls]:
             words = [self._words(queue, at, args) for queue, args in some]
             try:
                 with self._calling():

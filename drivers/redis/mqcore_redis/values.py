@@ -11,6 +11,7 @@ from mqcore.contract import Message, Metadata, NewMessage
 __all__ = [
     "from_id",
     "from_text",
+    "id_in",
     "posted_at",
     "to_claimed",
     "to_id",
@@ -61,6 +62,11 @@ def to_record(new: NewMessage, now: float) -> bytes:
     return b"".join((head, stored, client, checksum, new.body))
 
 
+def id_in(record: bytes) -> bytes:
+    """The id as stored."""
+    return record[_HEAD.size : _HEAD.size + _HEAD.unpack_from(record)[4]]
+
+
 def posted_at(record: bytes) -> float:
     """When it was posted, by the begin of its record."""
     time: float = _HEAD.unpack_from(record)[0]
@@ -86,5 +92,5 @@ def to_claimed(parts: Sequence[Any], claim_id: str | None) -> Message:
         posted,
         claim_id,
         claim_count,
-        from_text(record[after_client:body]),
+        from_text(record[after_client:body]) if checksum else None,
     )
