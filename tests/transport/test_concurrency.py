@@ -1,9 +1,13 @@
 """Many clients at once: each gets its own answer, and no message is handed out twice."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
+
+import pytest
+
+from mqcore.contract import MessageController, PageRequest, QueueRef
 
 from .live import Api, Live
 
@@ -36,6 +40,36 @@ def test_merged_requests_get_their_own_answers(live: Live, api: Api) -> None:
 
     at_once(live, api.project, post_and_read)
     assert api.get("/v2/queues/q/stats").json()["messages"]["total"] == CLIENTS * 10
+
+
+def test_pages_read_together_are_each_clients_own(live: Live, api: Api) -> None:
+    posted = api.post(*range(12))
+
+    def read(client: Api, number: int) -> None:
+        for _ in range(20):
+            page = f"/v2/queues/q/messages?echo=true&limit={number + 1}"
+            assert client.get("/v2/queues/q/messages?limit=21").status_code == 400
+            found = [message["id"] for message in client.get(page).json()["messages"]]
+            assert found == posted[: number + 1]
+
+    at_once(live, api.project, read)
+
+
+def test_a_page_that_would_keep_others_waiting_is_read_alone(
+    live: Live, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posted = api.post(*range(3))
+    together = type(live.driver.messages).list_several
+
+    def all_are_long(
+        self: MessageController, queue: QueueRef, requests: Sequence[PageRequest]
+    ) -> list[None]:
+        together(self, queue, requests)
+        return [None] * len(requests)
+
+    monkeypatch.setattr(type(live.driver.messages), "list_several", all_are_long)
+    found = api.get("/v2/queues/q/messages?echo=true").json()["messages"]
+    assert [message["id"] for message in found] == posted
 
 
 def test_claims_share_nothing(live: Live, api: Api) -> None:

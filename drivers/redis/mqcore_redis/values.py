@@ -51,7 +51,7 @@ def to_json(document: Metadata) -> str:
     return json.dumps(dict(document), separators=(",", ":"))
 
 
-_HEAD = struct.Struct(">ddIHH")
+_HEAD = struct.Struct(">ddIIH")
 """When a message was posted, its ttl, and the lengths of its client, its checksum and its id."""
 
 

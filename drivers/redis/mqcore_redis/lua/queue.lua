@@ -82,12 +82,12 @@ end
 -- A record is what never changes of a message: when it was posted, its ttl, the lengths of its client,
 -- checksum and id, then the id, the client, the checksum and the body.
 local function id_of(record)
-  return (struct.unpack('>I2c0', record, 23))
+  return (struct.unpack('>I2c0', record, 25))
 end
 
 local function client_of(record)
-  local length, _, before = struct.unpack('>I4I2I2', record, 17)
-  return record:sub(25 + before, 24 + before + length)
+  local length, _, before = struct.unpack('>I4I4I2', record, 17)
+  return record:sub(27 + before, 26 + before + length)
 end
 
 local function with_ttl(record, ttl)

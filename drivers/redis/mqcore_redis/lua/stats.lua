@@ -6,7 +6,7 @@ for _, step in ipairs({1, -1}) do
   local e = walk(EVERYTHING, step > 0 and 0 or END, 1, step)[1]
   if e then
     counts[#counts + 1] = e.id
-    counts[#counts + 1] = e.record:sub(1, 24)
+    counts[#counts + 1] = e.record:sub(1, 26)
   end
 end
 return counts
