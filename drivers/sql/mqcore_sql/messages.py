@@ -20,6 +20,7 @@ from mqcore.contract import (
     MQError,
     NewMessage,
     Page,
+    PageRequest,
     QueueEmpty,
     QueueNotFound,
     QueueRef,
@@ -86,18 +87,28 @@ class Messages(MessageController):
         include_claimed: bool = False,
         include_delayed: bool = False,
     ) -> Page[Message]:
-        after = _from_marker(marker)
-        if after is None:
-            return Page((), None)
-        listing = _Listing(after, limit, hide_client, include_claimed, include_delayed)
+        request = PageRequest(marker, limit, hide_client, include_claimed, include_delayed)
+        return self.list_several(queue, [request])[0]
+
+    joins_pages = True
+
+    def list_several(
+        self, queue: QueueRef, requests: Sequence[PageRequest]
+    ) -> Sequence[Page[Message]]:
+        """One look at where the queue begins serves all pages."""
+        listings = [_Listing(_from_marker(request.marker), request) for request in requests]
+        if all(listing.after is None for listing in listings):
+            return [Page((), None)] * len(listings)
         with self._store.reading() as session:
-            head = listing.head(session, queue)
+            head = _head(session, queue, listings)
             if head is None or head.due is None:
-                return listing.page(session, head)
+                return [listing.page(session, head) for listing in listings]
             queue_id, due = head.queue_id, head.due
-        self._store.write(lambda work: rows.promote(work, queue_id, _step(limit), due))
+        step = _step(max(request.limit for request in requests))
+        self._store.write(lambda work: rows.promote(work, queue_id, step, due))
         with self._store.reading() as session:
-            return listing.page(session, listing.head(session, queue))
+            head = _head(session, queue, listings)
+            return [listing.page(session, head) for listing in listings]
 
     def first(self, queue: QueueRef, sort: int = 1) -> Message:
         if sort not in (1, -1):
@@ -124,13 +135,9 @@ class Messages(MessageController):
 
 
 class JoinedMessages(Messages):
-    """Those in a file, which takes posts to several queues in one transaction.
-
-    Threads that read it side by side hold up each other more than they gain.
-    """
+    """Those in a file, which takes posts to several queues in one transaction."""
 
     joins_posts = True
-    joins_pages = True
 
     def __init__(self, store: SqliteStore) -> None:
         super().__init__(store)
@@ -226,40 +233,38 @@ def _in_order(begins: _Begins, walk: Callable[..., Iterator[Any]], after: int = 
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """What a page shall hold."""
+    """What a page shall hold, after a number; None is a marker that nobody gave out."""
 
-    after: int
-    limit: int
-    hide_client: str | None
-    include_claimed: bool
-    include_delayed: bool
+    after: int | None
+    request: PageRequest
 
     @property
-    def _whole(self) -> bool:
+    def whole(self) -> bool:
         """Whether the page is of all states, which are one walk."""
-        return self.include_claimed and self.include_delayed
-
-    def head(self, session: Session, queue: QueueRef) -> Head | None:
-        """Where the page may begin; None when there is no such queue."""
-        if self._whole:
-            queue_id = find(session, queue)
-            return None if queue_id is None else Head(queue_id, None, None, None)
-        return session.low.head(session.db, queue, session.second, whole=False)
+        return self.request.include_claimed and self.request.include_delayed
 
     def page(self, session: Session, head: Head | None) -> Page[Message]:
-        if head is None:
+        if head is None or self.after is None:
             return Page((), None)
-        queue_id = head.queue_id
+        queue_id, request = head.queue_id, self.request
         begins: _Begins = {None: 0}
-        if not self._whole:
+        if not self.whole:
             begins = {FREE: head.free, RETURNED: head.returned}
-            begins |= {DELAYED: 0} if self.include_delayed else {}
-            begins |= {CLAIMED: 0} if self.include_claimed else {}
-        hidden = self.hide_client and session.db.packed(self.hide_client)
-        walk = partial(rows.walk, session, queue_id, size=self.limit, hide_client=hidden)
-        shown = list(islice(_in_order(begins, walk, self.after), self.limit))
+            begins |= {DELAYED: 0} if request.include_delayed else {}
+            begins |= {CLAIMED: 0} if request.include_claimed else {}
+        hidden = request.hide_client and session.db.packed(request.hide_client)
+        walk = partial(rows.walk, session, queue_id, size=request.limit, hide_client=hidden)
+        shown = list(islice(_in_order(begins, walk, self.after), request.limit))
         items = rows.to_messages(session, queue_id, shown)
         return Page(items, str(shown[-1].seq) if shown else None)
+
+
+def _head(session: Session, queue: QueueRef, listings: Sequence[_Listing]) -> Head | None:
+    """Where the pages may begin; None when there is no such queue."""
+    if all(listing.whole for listing in listings):
+        queue_id = find(session, queue)
+        return None if queue_id is None else Head(queue_id, None, None, None)
+    return session.low.head(session.db, queue, session.second, whole=False)
 
 
 def _post(work: Work, queue: QueueRef, messages: Sequence[NewMessage]) -> list[str | MQError]:
