@@ -21,6 +21,7 @@ from mqcore.contract import (
     MQError,
     NewMessage,
     Page,
+    PageRequest,
     QueueNotFound,
     QueueRef,
     Subscription,
@@ -145,6 +146,16 @@ class NewestPostFirst(memory._Messages):
         return super().post_to_several(posts[::-1])[::-1]
 
 
+class PagesOfOneClient(memory._Messages):
+    """Pages that are read together all leave out what one of them does."""
+
+    def list_several(
+        self, queue: QueueRef, requests: Sequence[PageRequest]
+    ) -> Sequence[Page[Message] | MQError | None]:
+        hidden = next((one.hide_client for one in requests if one.hide_client), None)
+        return super().list_several(queue, [replace(one, hide_client=hidden) for one in requests])
+
+
 class AnyClaimDeletes(memory._Messages):
     def _refusal(self, queue: QueueRef, box: memory._Box, handle: Handle) -> MQError | None:
         return None if handle.claim_ids else super()._refusal(queue, box, handle)
@@ -212,6 +223,7 @@ FAULTS = {
     "EarlyNumber": "TestRaces::test_a_reader_that_pages_misses_no_racing_post",
     "OneFailsAll": "TestPosting::test_several_posts_are_made_each_by_itself",
     "NewestPostFirst": "TestPosting::test_several_posts_to_a_queue_are_accepted_in_order",
+    "PagesOfOneClient": "TestListing::test_pages_that_are_read_together_are_those_read_alone",
     "AnyClaimDeletes": (
         "TestDeleting::test_an_expired_claim_deletes_nothing_and_the_new_holder_keeps_the_message"
     ),
