@@ -121,7 +121,7 @@ class TestListing(Suite):
         assert self.ids(seen) == posted
 
     def test_pages_that_are_read_together_are_those_read_alone(self) -> None:
-        """B-061, B-064 to B-066, B-068, B-069."""
+        """B-061, B-064, B-065, B-066, B-068, B-069."""
         self.post(6, client="me")
         self.claim(2)
         self.post(6)
