@@ -1,7 +1,7 @@
 """One call of every method, for the tests that make them all."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..contract import (
     ClaimController,
@@ -32,15 +32,9 @@ CONTROLLERS: dict[str, type] = {
 }
 
 
-def _post_to_several(driver: Driver, queue: QueueRef) -> object:
-    (result,) = driver.messages.post_to_several([(queue, [NewMessage(new_id(), b"{}", 60)])])
-    if isinstance(result, MQError):
-        raise result
-    return result
-
-
-def _list_several(driver: Driver, queue: QueueRef) -> object:
-    (result,) = driver.messages.list_several(queue, [PageRequest()])
+def _only(results: Sequence[object]) -> object:
+    """The result of a batch of one; raises it when it is an error."""
+    (result,) = results
     if isinstance(result, MQError):
         raise result
     return result
@@ -59,14 +53,16 @@ CALLS: dict[str, Call] = {
     "queues.count": lambda d, q: d.queues.count(q.project),
     "queues.stats": lambda d, q: d.queues.stats(q),
     "messages.post": lambda d, q: d.messages.post(q, [NewMessage(new_id(), b"{}", 60)]),
-    "messages.post_to_several": _post_to_several,
+    "messages.post_to_several": lambda d, q: _only(
+        d.messages.post_to_several([(q, [NewMessage(new_id(), b"{}", 60)])])
+    ),
     "messages.get": lambda d, q: d.messages.get(q, new_id()),
     "messages.get_many": lambda d, q: d.messages.get_many(q, [new_id()]),
     "messages.list": lambda d, q: d.messages.list(q),
     "messages.list, with all": lambda d, q: d.messages.list(
         q, include_claimed=True, include_delayed=True, hide_client="me"
     ),
-    "messages.list_several": _list_several,
+    "messages.list_several": lambda d, q: _only(d.messages.list_several(q, [PageRequest()])),
     "messages.first": lambda d, q: d.messages.first(q),
     "messages.delete": lambda d, q: d.messages.delete(q, [Handle(new_id())]),
     "messages.delete, all or nothing": lambda d, q: d.messages.delete(

@@ -144,14 +144,7 @@ class TestListing(Suite):
                 assert not isinstance(page, MQError)
                 # None says that it is to be read alone.
                 if page is not None:
-                    assert page == messages.list(
-                        queue,
-                        marker=request.marker,
-                        limit=request.limit,
-                        hide_client=request.hide_client,
-                        include_claimed=request.include_claimed,
-                        include_delayed=request.include_delayed,
-                    )
+                    assert page == messages.list(queue, **request.options())
         assert list(messages.list_several(self.queue, [])) == []
 
     @requires(Capability.DELAY)

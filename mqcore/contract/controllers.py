@@ -206,18 +206,9 @@ class MessageController(abc.ABC):
         results: list[Page[Message] | MQError | None] = []
         for one in requests:
             try:
-                page = self.list(
-                    queue,
-                    marker=one.marker,
-                    limit=one.limit,
-                    hide_client=one.hide_client,
-                    include_claimed=one.include_claimed,
-                    include_delayed=one.include_delayed,
-                )
+                results.append(self.list(queue, **one.options()))
             except MQError as error:
                 results.append(error)
-            else:
-                results.append(page)
         return results
 
     @abc.abstractmethod

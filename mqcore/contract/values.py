@@ -78,6 +78,16 @@ class PageRequest:
     include_claimed: bool = False
     include_delayed: bool = False
 
+    def options(self) -> dict[str, Any]:
+        """The keyword arguments of `MessageController.list`."""
+        return {
+            "marker": self.marker,
+            "limit": self.limit,
+            "hide_client": self.hide_client,
+            "include_claimed": self.include_claimed,
+            "include_delayed": self.include_delayed,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Queue:

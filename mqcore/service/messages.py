@@ -226,14 +226,7 @@ class MessageService:
     ) -> Page[Message]:
         """A page of messages, oldest first; empty for a missing queue. Raises Invalid."""
         self._check_page(request)
-        return self._driver.messages.list(
-            queue,
-            marker=request.marker,
-            limit=request.limit,
-            hide_client=request.hide_client,
-            include_claimed=request.include_claimed,
-            include_delayed=request.include_delayed,
-        )
+        return self._driver.messages.list(queue, **request.options())
 
     @property
     def joins_pages(self) -> bool:

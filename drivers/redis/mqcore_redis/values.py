@@ -92,5 +92,5 @@ def to_claimed(parts: Sequence[Any], claim_id: str | None) -> Message:
         posted,
         claim_id,
         claim_count,
-        from_text(record[after_client:body]) if checksum else None,
+        from_text(record[after_client:body]),
     )

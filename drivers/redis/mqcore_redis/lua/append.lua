@@ -12,8 +12,8 @@ local function append(new)
     soonest, latest = math.min(soonest, e.ends), math.max(latest, e.ends)
     if e.due then
       call('HSET', LATE, packed_seq, e.record)
-      call('ZADD', DUE, e.due, packed_seq)
-      call('ZADD', LATER, seq, packed_seq)
+      call('ZADD', DUE, written[e.due], packed_seq)
+      call('ZADD', LATER, text(seq), packed_seq)
     else
       call('XADD', STREAM, place(seq), 'm', e.record)
     end
@@ -23,7 +23,7 @@ local function append(new)
   local last = first + #new - 1
   widen(first, last, latest)
   call('HSET', QUEUE, 'last', text(last))
-  call('ZADD', AGENDA, 'LT', soonest, STEM)
+  call('ZADD', AGENDA, 'LT', written[soonest], STEM)
 end
 
 -- Of messages to append, those whose ids the queue does not have; expired ones make way.

@@ -56,7 +56,7 @@ end
 
 local function bury(r, doomed)
   local moved, members = {}, {}
-  for n, e in ipairs(doomed) do members[n] = member(e.seq) end
+  for n, e in ipairs(doomed) do members[n] = e.member end
   local lives = all('ZMSCORE', ENDS, members)
   for n, e in ipairs(doomed) do
     local ttl = tonumber(r.dead_ttl) or e.state.ttl

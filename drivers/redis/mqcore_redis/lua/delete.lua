@@ -36,18 +36,18 @@ for n = 1, count do members[n] = known[n] and known[n]:sub(1, 6) or '' end
 -- To delete an expired message does no harm, so nobody who deletes by force asks.
 local ends = forced and {} or all('ZMSCORE', ENDS, members)
 local results, refused = {}, false
-local doomed, gone, going = {}, {}, 0
+local doomed, theirs, going = {}, {}, 0
 for n = 1, count do
   results[n] = 0
   if known[n] and (forced or ends[n] and tonumber(ends[n]) > NOW) then
-    results[n] = forced and 0 or refusal(places[n], known[n])
+    results[n] = refusal(places[n], known[n])
     if results[n] == 0 then
       going = going + 1
-      doomed[going], gone[going] = ids[n], members[n]
+      doomed[going], theirs[going] = ids[n], members[n]
     else
       refused = true
     end
   end
 end
-if going > 0 and not (refused and ARGV[3] == '1') then remove(doomed, gone) end
+if going > 0 and not (refused and ARGV[3] == '1') then remove(doomed, theirs) end
 return results

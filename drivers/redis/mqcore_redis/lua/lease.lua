@@ -28,7 +28,7 @@ end
 -- would die first live longer.
 local function hold(claim, entries, more)
   local members, held, ids, ends = {}, {}, {}, {}
-  local life, over = claim.ends + claim.grace, text(claim.ends)
+  local life, over = claim.ends + claim.grace, written[claim.ends]
   for n = 1, #entries do
     local e = entries[n]
     local s = e.state

@@ -79,8 +79,8 @@ local function holder(s)
   return s.lease > NOW and s.claim or ''
 end
 
--- A record is what never changes of a message: when it was posted, its ttl, the lengths of its client,
--- checksum and id, then the id, the client, the checksum and the body.
+-- A record is what never changes of a message: when it was posted and its ttl (8 bytes each), the lengths
+-- of its client, checksum and id (4, 4, 2), then the id, the client, the checksum and the body.
 local function id_of(record)
   return (struct.unpack('>I2c0', record, 25))
 end

@@ -3,9 +3,9 @@ local claim = live(ARGV[3])
 local ids, ready, members = {}, {}, {}
 for n, e in ipairs(claim and holding(claim) or {}) do
   e.state.lease, e.state.claim = 0, ''
-  members[n] = member(e.seq)
+  members[n] = e.member
   ids[2 * n - 1], ids[2 * n] = e.id, packed(e.state)
-  ready[2 * n - 1], ready[2 * n] = e.seq, members[n]
+  ready[2 * n - 1], ready[2 * n] = text(e.seq), members[n]
 end
 all('ZREM', HELD, members)
 all('HSET', IDS, ids)
