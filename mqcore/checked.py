@@ -105,6 +105,11 @@ class CheckedDriver(Driver):
         """Whether the wrapped driver's store is in this process only."""
         return self._driver.local
 
+    @property
+    def blocking(self) -> bool:  # type: ignore[override]
+        """Whether calls of the wrapped driver wait for a disk or another process."""
+        return self._driver.blocking
+
     def ping(self) -> None:
         self._driver.ping()
 

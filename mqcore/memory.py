@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from heapq import heapify, heappop, heappush, merge
+from heapq import heappop, heappush, merge
 from itertools import count, islice
 from math import inf
 from operator import attrgetter
@@ -65,6 +65,12 @@ FREE, DELAYED, CLAIMED = range(3)
 
 CLAIM_ENDS, DELAY_ENDS, EXPIRES = "claim ends", "delay ends", "expires"
 """What happens to a queue; of what is due at the same time, in this order."""
+
+_Event = tuple[float, str, str]
+"""When, what, and the id of the message or claim."""
+
+MOVED = 4
+"""How many events of an older timeline move with each new one."""
 
 
 @dataclass(slots=True, eq=False)
@@ -128,7 +134,9 @@ class _Box:
         self.by_id: dict[str, _Row] = {}
         self.by_state: tuple[Any, ...] = (SortedDict(), SortedDict(), SortedDict())
         self.claims: dict[str, _Lease] = {}
-        self.timeline: list[tuple[float, str, str]] = []
+        self.timeline: list[_Event] = []
+        self.older: list[_Event] = []
+        """A timeline of which most is void, until what still counts has moved to the other one."""
 
     def settle(self, now: float, most: float = inf) -> int:
         """Let happen what is due; return how many messages and claims are gone by it.
@@ -137,36 +145,50 @@ class _Box:
         A store that others wait for does this in bounded steps, as the contract says.
         """
         gone = 0
-        while gone < most and self.timeline and self.timeline[0][0] <= now:
-            at, what, key = heappop(self.timeline)
-            row = self.by_id.get(key)
+        while gone < most and (timeline := self._soonest()) and timeline[0][0] <= now:
+            event = heappop(timeline)
+            if not self._counts(event):
+                continue
+            _, what, key = event
             if what == CLAIM_ENDS:
-                lease = self.claims.get(key)
-                if lease and lease.ends_at == at:
-                    self.end_claim(lease)
-                    gone += 1
+                self.end_claim(self.claims[key])
+                gone += 1
             elif what == EXPIRES:
-                if row and row.expires_at == at:
-                    self.remove(row)
-                    gone += 1
-            elif row and row.visible_at == at:
-                self.move(row, None)
+                self.remove(self.by_id[key])
+                gone += 1
+            else:
+                self.move(self.by_id[key], None)
         return gone
 
-    def at(self, time: float, what: str, key: str) -> None:
-        """Have it happen at that time, if that is still when the message or the claim has it.
+    def _soonest(self) -> list[_Event]:
+        """The timeline whose first event is next."""
+        older, newer = self.older, self.timeline
+        return newer if not older or (newer and newer[0] < older[0]) else older
 
-        So nothing has to be searched for and taken back; what is void goes once it is the most.
+    def _counts(self, event: _Event) -> bool:
+        """Whether that is still when the message or the claim has it."""
+        at, what, key = event
+        if what == CLAIM_ENDS:
+            lease = self.claims.get(key)
+            return lease is not None and lease.ends_at == at
+        row = self.by_id.get(key)
+        return row is not None and at == (row.expires_at if what == EXPIRES else row.visible_at)
+
+    def at(self, time: float, what: str, key: str) -> None:
+        """Have it happen at that time, if it still counts then.
+
+        So nothing has to be searched for and taken back. What is void goes once it is the most:
+        a few with each call, so that no call takes longer than others.
         """
         heappush(self.timeline, (time, what, key))
         valid = len(self.by_id) + len(self.by_state[DELAYED]) + len(self.claims)
-        if len(self.timeline) > 2 * valid + 100:
-            self.timeline = [
-                *((row.expires_at, EXPIRES, key) for key, row in self.by_id.items()),
-                *((row.visible_at, DELAY_ENDS, row.new.id) for row in self.rows(DELAYED)),
-                *((lease.ends_at, CLAIM_ENDS, key) for key, lease in self.claims.items()),
-            ]
-            heapify(self.timeline)
+        if not self.older and len(self.timeline) > 2 * valid + 100:
+            self.older, self.timeline = self.timeline, []
+        for _ in range(min(MOVED, len(self.older))):
+            # What is left of a heap without its last is a heap.
+            event = self.older.pop()
+            if self._counts(event):
+                heappush(self.timeline, event)
 
     def add(self, row: _Row) -> None:
         self.by_id[row.new.id] = row
@@ -628,6 +650,7 @@ class MemoryDriver(Driver):
         | Capability.WAKING
     )
     local = True
+    blocking = False
 
     def __init__(self, store: _Store, clock: Clock) -> None:
         self.store = store

@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 BACKLOG = 2048
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+ACCEPTED = 16
+"""New connections accepted at a time: the loop (libuv) takes one from each socket it listens on,
+then serves all connections that it has, and in a storm of connects the last would wait long."""
 MIN_LIFE = 1.0
 """A worker that ends sooner (seconds) is not replaced at once, lest a broken one spins."""
 
@@ -108,7 +111,7 @@ async def _work(settings: Settings, listener: socket.socket, *, announce: bool) 
         with Housekeeping(driver):
             server = settings.server
             bridge = Bridge(
-                server.storage_threads,
+                server.storage_threads if driver.blocking else 0,
                 max_waiting=server.max_waiting,
                 max_waiting_per_project=server.max_waiting_per_project,
             )
@@ -141,7 +144,8 @@ async def _work(settings: Settings, listener: socket.socket, *, announce: bool) 
             uvicorn_server = _Server(config, announced)
             uvicorn_server.should_exit = bool(stops)
             _relax_collector()
-            await uvicorn_server.serve(sockets=[listener])
+            more = [listener.dup() for _ in range(ACCEPTED - 1)]
+            await uvicorn_server.serve(sockets=[listener, *more])
             await bridge.close()
     finally:
         driver.close()

@@ -2,11 +2,22 @@
 
 import time
 import tracemalloc
+from itertools import pairwise
 
 from mqcore.contract import ClaimRequest, Driver, Handle, NewMessage, QueueRef, new_id
 from mqcore.loader import open_store
+from mqcore.memory import MOVED, MemoryDriver, _Store
 
 QUEUE = QueueRef("p", "q")
+
+
+class Hands:
+    """A clock that is set by hand."""
+
+    now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 def use(driver: Driver, rounds: int) -> None:
@@ -36,4 +47,34 @@ def test_what_is_gone_takes_no_room_until_it_would_have_expired() -> None:
         tracemalloc.stop()
     assert after - before < 200_000
     assert driver.queues.stats(QUEUE).free == 1
+    driver.close()
+
+
+def test_what_is_to_come_is_sorted_out_in_small_steps_and_nothing_of_it_is_lost() -> None:
+    """Most of what was to happen is void at once; the next calls are no slower for it."""
+    clock = Hands()
+    driver = MemoryDriver(_Store(), clock)
+    driver.queues.create(QUEUE, {})
+    kept = []
+    for batch in range(50):
+        posted = [NewMessage(new_id(), b"1", 3600 + batch, 600 * (n == 0)) for n in range(100)]
+        driver.messages.post(QUEUE, posted)
+        driver.messages.delete(QUEUE, [Handle(new.id, force=True) for new in posted[2:]])
+        kept += posted[:2]
+    box = driver.store.queues[QUEUE.project][QUEUE.name]
+    left = []
+    for _ in range(1000):
+        driver.claims.claim(QUEUE, [request := ClaimRequest(new_id(), 1, 60, 60)])
+        left.append(len(box.older))
+        driver.claims.release(QUEUE, request.id)
+    assert all(before - after <= MOVED for before, after in pairwise(left) if after <= before)
+    assert len(box.timeline) + len(box.older) < 1000
+    assert driver.queues.stats(QUEUE).free == len(kept)
+    assert len(driver.messages.list(QUEUE, limit=200).items) == len(kept) / 2
+    clock.now += 600
+    assert len(driver.messages.list(QUEUE, limit=200).items) == len(kept)
+    clock.now += 3000
+    for batch in range(50):
+        assert driver.queues.stats(QUEUE).free == len(kept) - 2 * (batch + 1)
+        clock.now += 1
     driver.close()

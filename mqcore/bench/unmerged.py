@@ -33,11 +33,11 @@ class Unmerged(Bridge):
 
 
 class Hop(Bridge):
-    """Gives each request a call of its own, on a thread of a pool of as many."""
+    """Gives each request a call of its own, on a thread of a pool: of as many, if there are any."""
 
     def __init__(self, threads: int, **options: Any) -> None:
         super().__init__(threads, **options)
-        self._pool = ThreadPoolExecutor(threads)
+        self._pool = ThreadPoolExecutor(threads or None)
 
     async def merged(self, kind: Merged[R, T], queue: QueueRef, request: R) -> T:
         context = contextvars.copy_context()

@@ -32,6 +32,12 @@ class Driver(abc.ABC):
     local: ClassVar[bool] = False
     """True when no other process can reach the store, so that a server runs one worker only."""
 
+    blocking: ClassVar[bool] = True
+    """False when every call is short and waits neither for a disk nor for another process.
+
+    A server then makes its calls on its event loop, where a thread would only cost time.
+    """
+
     queues: QueueController
     messages: MessageController
     claims: ClaimController

@@ -1,9 +1,10 @@
 """From the event loop to the synchronous service and back.
 
-A few storage threads do the work. Requests of one kind for one queue are merged: while a call
-for them is in flight, those that arrive gather and go together in the next call. Where the store
-is good at it, a call also takes what waits for other queues. Nobody waits for company: a request
-that finds no call in flight and a thread that is free goes at once (design.md, section 5).
+A few storage threads do the work; of a store that never waits, the event loop itself. Requests of
+one kind for one queue are merged: while a call for them is in flight, those that arrive gather
+and go together in the next call. Where the store is good at it, a call also takes what waits for
+other queues. Nobody waits for company: a request that finds no call in flight and a thread that
+is free goes at once (design.md, section 5).
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from mqcore.contract import Conflict, Invalid, NotFound, NotPermitted, QueueRef
 
 from .errors import BUSY, RETRY_AFTER, Refusal
 from .merged import Merged, Waiting
-from .workers import Finish, Workers
+from .workers import Finish, OnLoop, Workers
 
 __all__ = ["Bridge"]
 
@@ -32,6 +33,8 @@ ANSWERS = (NotFound, NotPermitted, Conflict, Invalid)
 class Bridge:
     """Runs service calls on `threads` storage threads. Made and used on one event loop.
 
+    With 0 threads they run on the event loop, which is best where no call waits for anything.
+
     Of requests that were not answered yet, it takes `max_waiting`, and `max_waiting_per_project`
     of one project. It refuses more at once, so that a store that cannot keep up costs bounded
     memory and time.
@@ -41,7 +44,7 @@ class Bridge:
         self, threads: int, *, max_waiting: int = 1000, max_waiting_per_project: int = 500
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._workers = Workers(threads)
+        self._workers = Workers(threads) if threads else OnLoop()
         self._max_waiting = max_waiting
         self._max_waiting_per_project = max_waiting_per_project
         self._waiting: dict[str | None, int] = {}

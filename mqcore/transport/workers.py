@@ -1,4 +1,4 @@
-"""The storage threads, and whose job is next.
+"""The storage threads, and whose job is next; or the event loop, where nothing waits.
 
 Threads that have work fight for the interpreter, each other's and the event loop's. So while the
 processor is the limit, two threads do all that waits. While it is not, because jobs wait for a
@@ -12,11 +12,11 @@ from collections import Counter, deque
 from collections.abc import Callable
 from queue import SimpleQueue
 
-__all__ = ["Finish", "Job", "Workers"]
+__all__ = ["Finish", "Job", "OnLoop", "Workers"]
 
 Finish = Callable[[], None]
 Job = Callable[[], Finish]
-"""Runs on a storage thread, never raises, and returns what to do then on the event loop."""
+"""Runs where the store is called, never raises, and returns what to do then on the event loop."""
 
 FEW = 2
 """The threads at work while the processor is the limit: one may wait while the other reads."""
@@ -121,6 +121,30 @@ class Workers:
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
         self._finish()
+
+
+class OnLoop:
+    """Does jobs on the event loop: those of all requests that it has read, then it reads more."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._jobs: deque[Job] = deque()
+
+    def put(self, _: str | None, job: Job) -> None:
+        """Have the job done. The oldest is first."""
+        if not self._jobs:
+            self._loop.call_soon(self._work)
+        self._jobs.append(job)
+
+    def _work(self) -> None:
+        jobs, self._jobs = self._jobs, deque()
+        for job in jobs:
+            job()()
+
+    async def close(self) -> None:
+        """Do what waits."""
+        while self._jobs:
+            await asyncio.sleep(0)
 
 
 class _Turns:

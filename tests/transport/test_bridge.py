@@ -337,9 +337,10 @@ def test_slow_jobs_run_side_by_side() -> None:
     on_a_bridge(test, threads=4)
 
 
-def test_closing_does_what_waits() -> None:
+@pytest.mark.parametrize("threads", [0, 1])
+def test_closing_does_what_waits(threads: int) -> None:
     async def main() -> None:
-        bridge = Bridge(1)
+        bridge = Bridge(threads)
         done: list[int] = []
         tasks = [asyncio.create_task(bridge.run("p", done.append, n)) for n in range(9)]
         await asyncio.sleep(0)
@@ -348,3 +349,41 @@ def test_closing_does_what_waits() -> None:
         assert done == list(range(9))
 
     asyncio.run(main())
+
+
+def test_without_threads_calls_run_on_the_event_loop() -> None:
+    async def test(bridge: Bridge) -> None:
+        here = threading.get_ident()
+        assert await bridge.run("p", threading.get_ident) == here
+        assert await bridge.run("p", divmod, 7, 2) == (3, 1)
+        with pytest.raises(ZeroDivisionError):
+            await bridge.run("p", divmod, 7, 0)
+
+    on_a_bridge(test, threads=0)
+
+
+def test_without_threads_what_arrives_together_goes_together_in_order() -> None:
+    async def test(bridge: Bridge) -> None:
+        store = Store()
+        store.gate.set()
+        asked = [0, 1, 2, "bad", 4]
+        tasks = [asyncio.create_task(bridge.merged(store.kind, Q, one)) for one in asked]
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert isinstance(results.pop(3), QueueEmpty)
+        assert results == ["0!", "1!", "2!", "4!"]
+        assert store.batches == [asked]
+        assert await bridge.merged(store.kind, Q, 9) == "9!"
+
+    on_a_bridge(test, threads=0)
+
+
+def test_without_threads_what_one_call_does_not_take_is_taken_by_the_next() -> None:
+    async def test(bridge: Bridge) -> None:
+        store = Store()
+        store.gate.set()
+        kind = Merged(store.many, most=2)
+        tasks = [asyncio.create_task(bridge.merged(kind, Q, n)) for n in range(5)]
+        assert await asyncio.gather(*tasks) == [f"{n}!" for n in range(5)]
+        assert store.batches == [[0, 1], [2, 3], [4]]
+
+    on_a_bridge(test, threads=0)
