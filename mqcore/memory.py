@@ -91,15 +91,15 @@ class _Row:
         return CLAIMED if self.claim else DELAYED if self.visible_at else FREE
 
     def message(self) -> Message:
-        claim_id = self.claim.id if self.claim else None
+        new, claim = self.new, self.claim
         return Message(
-            self.new.id,
-            self.new.body,
+            new.id,
+            new.body,
             self.ttl,
             self.posted_at,
-            claim_id,
+            claim.id if claim else None,
             self.claim_count,
-            self.new.checksum,
+            new.checksum,
         )
 
 
@@ -157,7 +157,7 @@ class _Box:
                 self.remove(self.by_id[key])
                 gone += 1
             else:
-                self.move(self.by_id[key], None)
+                self.free(self.by_id[key])
         return gone
 
     def _soonest(self) -> list[_Event]:
@@ -203,29 +203,39 @@ class _Box:
         if row.claim:
             del row.claim.rows[row.number]
 
-    def move(self, row: _Row, claim: _Lease | None) -> None:
-        """Put the message under the claim, or make it free."""
+    def free(self, row: _Row) -> None:
+        """Take the message from the claim that holds it, or end its delay."""
         del self.by_state[row.state][row.number]
         row.visible_at = 0
-        row.claim = claim
-        self.by_state[row.state][row.number] = row
+        row.claim = None
+        self.by_state[FREE][row.number] = row
 
-    def lease(self, lease: _Lease, rows: Sequence[_Row]) -> None:
-        """Put the messages under the claim, from now until its end (spec 1.4)."""
+    def hold(self, lease: _Lease, rows: Sequence[_Row]) -> None:
+        """Put free messages under a new claim, which they count."""
         self.claims[lease.id] = lease
-        self.at(lease.ends_at, CLAIM_ENDS, lease.id)
+        free, held = self.by_state[FREE], self.by_state[CLAIMED]
         for row in rows:
-            self.move(row, lease)
-            lease.rows[row.number] = row
-            if row.expires_at < lease.ends_at:
-                row.expires_at = lease.ends_at + lease.grace
+            number = row.number
+            del free[number]
+            row.claim = lease
+            row.claim_count += 1
+            held[number] = lease.rows[number] = row
+        self.extend(lease)
+
+    def extend(self, lease: _Lease) -> None:
+        """Keep the claim and its messages until its end (spec 1.4)."""
+        ends_at = lease.ends_at
+        self.at(ends_at, CLAIM_ENDS, lease.id)
+        for row in lease.rows.values():
+            if row.expires_at < ends_at:
+                row.expires_at = ends_at + lease.grace
                 row.ttl = lease.ttl + lease.grace
                 self.at(row.expires_at, EXPIRES, row.new.id)
 
     def end_claim(self, lease: _Lease) -> None:
         del self.claims[lease.id]
         for row in lease.rows.values():
-            self.move(row, None)
+            self.free(row)
 
     def rows(self, *states: int, after: int = 0, newest_first: bool = False) -> Iterator[_Row]:
         """The messages in these states, by number."""
@@ -420,8 +430,9 @@ class _Messages(_Controller, MessageController):
                 if error and all_or_nothing:
                     raise error
             for handle, error in zip(handles, errors, strict=True):
-                if not error and handle.id in box.by_id:
-                    box.remove(box.by_id[handle.id])
+                row = box.by_id.get(handle.id)
+                if row and not error:
+                    box.remove(row)
             return errors
 
     def _refusal(self, queue: QueueRef, box: _Box, handle: Handle) -> MQError | None:
@@ -467,13 +478,13 @@ class _Claims(_Controller, ClaimController):
         if request.id in box.claims:
             return box.claims[request.id].claim()
         letter = request.dead_letter
+        free = box.rows(FREE)
         chosen: list[_Row] = []
         doomed: list[_Row] = []
-        for row in box.rows(FREE):
-            if len(chosen) == request.limit:
-                break
-            spent = letter is not None and row.claim_count >= letter.max_claims
-            (doomed if spent else chosen).append(row)
+        while letter and len(chosen) < request.limit and (row := next(free, None)):
+            (doomed if row.claim_count >= letter.max_claims else chosen).append(row)
+        if not letter:
+            chosen.extend(islice(free, request.limit))
         if letter and doomed:
             target = QueueRef(queue.project, letter.name)
             with self._box(target) as (dead_letters, _):
@@ -487,9 +498,7 @@ class _Claims(_Controller, ClaimController):
         if not chosen:
             return None
         lease = _Lease(request.id, request.ttl, request.grace, now)
-        for row in chosen:
-            row.claim_count += 1
-        box.lease(lease, chosen)
+        box.hold(lease, chosen)
         return lease.claim()
 
     def _dead(self, row: _Row, now: float, ttl: int | None) -> _Row:
@@ -504,9 +513,8 @@ class _Claims(_Controller, ClaimController):
 
     def renew(self, queue: QueueRef, claim_id: str, *, ttl: int, grace: int) -> None:
         with self._lease(queue, claim_id) as (box, lease, now):
-            rows = list(lease.rows.values())
-            box.end_claim(lease)
-            box.lease(_Lease(claim_id, ttl, grace, now), rows)
+            lease.ttl, lease.grace, lease.renewed_at = ttl, grace, now
+            box.extend(lease)
 
     def release(self, queue: QueueRef, claim_id: str) -> None:
         with self._box(queue) as (box, _):

@@ -92,7 +92,9 @@ class CheckThenAct(memory._Claims):
         with self._box(queue) as (box, _):
             assert box is not None
             lease = memory._Lease(request.id, request.ttl, request.grace, now)
-            box.lease(lease, rows)
+            for row in rows:
+                box.free(row)
+            box.hold(lease, rows)
             return lease.claim()
 
 

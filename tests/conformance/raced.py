@@ -26,7 +26,10 @@ class RenewLooksFirst(memory._Claims):
             if claim_id in box.claims:
                 box.end_claim(box.claims[claim_id])
             there = [row for row in rows if row.new.id in box.by_id]
-            box.lease(memory._Lease(claim_id, ttl, grace, now), there)
+            for row in there:
+                box.free(row)
+                row.claim_count -= 1
+            box.hold(memory._Lease(claim_id, ttl, grace, now), there)
 
 
 class DeleteLooksFirst(memory._Messages):
