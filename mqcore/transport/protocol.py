@@ -44,6 +44,28 @@ class _OneWrite:
         self._close()
 
 
+class _Together:
+    """Writes the answers of one pass of the event loop one right after the other.
+
+    Where they come one by one, each wakes a client that has gone to sleep again, and waking one
+    takes longer than making an answer.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[_OneWrite] = []
+
+    def put(self, loop: asyncio.AbstractEventLoop, out: _OneWrite) -> None:
+        """Flush it soon."""
+        if not self._waiting:
+            loop.call_soon(self._flush)
+        self._waiting.append(out)
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for out in waiting:
+            out.flush()
+
+
 class _BoundedProtocol(HttpToolsProtocol):
     """Refuses a head that is too large or takes too long; uvicorn itself would take both.
 
@@ -53,6 +75,7 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     max_head: int
     head_timeout: float
+    together: _Together
 
     _out: _OneWrite
 
@@ -81,6 +104,10 @@ class _BoundedProtocol(HttpToolsProtocol):
             if self._head_bytes > self.max_head:
                 self._refuse(431, f"the head of a request takes at most {self.max_head} bytes")
 
+    def eof_received(self) -> None:
+        self._out.flush()
+        super().eof_received()
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head = True
@@ -95,7 +122,10 @@ class _BoundedProtocol(HttpToolsProtocol):
             self.cycle.transport = self._out  # type: ignore[assignment]
 
     def on_response_complete(self) -> None:
-        self._out.flush()
+        if self.pipeline or self.transport.is_closing() or len(self.server_state.tasks) < 2:
+            self._out.flush()
+        else:
+            self.together.put(self.loop, self._out)
         if self.pipeline or self.transport.is_closing():
             super().on_response_complete()
             return
@@ -133,7 +163,13 @@ class _BoundedProtocol(HttpToolsProtocol):
         """Called by uvicorn when the bytes are not HTTP."""
         self._refuse(400, "this is not a valid HTTP/1.1 request")
 
+    def shutdown(self) -> None:
+        """Called by uvicorn when the server stops."""
+        self._out.flush()
+        super().shutdown()
+
     def _refuse(self, status: int, description: str) -> None:
+        self._out.flush()
         body = msgspec.json.encode({"title": "Bad request", "description": description})
         head = (
             b"content-type: application/json\r\nvary: Accept\r\nconnection: close\r\n"
@@ -146,5 +182,5 @@ class _BoundedProtocol(HttpToolsProtocol):
 
 def bounded_protocol(*, max_head: int, head_timeout: float) -> type[Any]:
     """The protocol class for uvicorn: `max_head` in bytes, `head_timeout` in seconds."""
-    members = {"max_head": max_head, "head_timeout": head_timeout}
+    members = {"max_head": max_head, "head_timeout": head_timeout, "together": _Together()}
     return type("BoundedProtocol", (_BoundedProtocol,), members)

@@ -11,34 +11,12 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from mqcore.transport.exchange import Event, Exchange
 
+from .wire import Wire
+
 ID = (b"x-openstack-request-id", b"req-1")
 TEXT = (b"content-type", b"application/json")
 START = "http.response.start"
 BODY = "http.response.body"
-
-
-class Wire(asyncio.Transport):
-    """What would go to the client, in the writes that it goes in."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.writes: list[bytes] = []
-        self.closed = False
-
-    def write(self, data: Any) -> None:
-        self.writes.append(data)
-
-    def close(self) -> None:
-        self.closed = True
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def pause_reading(self) -> None:
-        """Nothing is read."""
-
-    def resume_reading(self) -> None:
-        """Nothing is read."""
 
 
 def cycle_on(wire: Wire, ended: list[str], *, method: str, keep_alive: bool) -> Any:
