@@ -77,13 +77,25 @@ local thread_of_all
 function setup(thread) thread_of_all = thread end
 function init() math.randomseed(os.time()) end
 
+local ID = '{"id":"'  -- how a message begins
+
+-- Without patterns, which look at every byte of the bodies, a hundred times as long.
+local function ids_in(body)
+  local ids, position = {}, 1
+  while true do
+    local _, quote = body:find(ID, position, true)
+    if not quote then return ids end
+    position = body:find('"', quote + 1, true)
+    ids[#ids + 1] = body:sub(quote + 1, position - 1)
+  end
+end
+
 -- Reading answers costs wrk time, so only the loads that need them do it.
 if kind == "claim_delete" or kind == "mixed" or kind == "through" then
   function response(status, _, body)
     if status == 204 then no_content = no_content + 1 end
     if status ~= 201 then return end
-    local ids = {}
-    for id in body:gmatch('/messages/(%x+)%?claim_id') do ids[#ids + 1] = id end
+    local ids = ids_in(body)
     if #ids > 0 then
       claimed[#claimed + 1] = {ids = table.concat(ids, ","), count = #ids}
     else
