@@ -211,14 +211,13 @@ class _Box:
         self.by_state[FREE][row.number] = row
 
     def hold(self, lease: _Lease, rows: Sequence[_Row]) -> None:
-        """Put free messages under a new claim, which they count."""
+        """Put free messages under a new claim."""
         self.claims[lease.id] = lease
         free, held = self.by_state[FREE], self.by_state[CLAIMED]
         for row in rows:
             number = row.number
             del free[number]
             row.claim = lease
-            row.claim_count += 1
             held[number] = lease.rows[number] = row
         self.extend(lease)
 
@@ -478,13 +477,13 @@ class _Claims(_Controller, ClaimController):
         if request.id in box.claims:
             return box.claims[request.id].claim()
         letter = request.dead_letter
-        free = box.rows(FREE)
         chosen: list[_Row] = []
         doomed: list[_Row] = []
-        while letter and len(chosen) < request.limit and (row := next(free, None)):
-            (doomed if row.claim_count >= letter.max_claims else chosen).append(row)
-        if not letter:
-            chosen.extend(islice(free, request.limit))
+        for row in box.rows(FREE):
+            if len(chosen) == request.limit:
+                break
+            spent = letter is not None and row.claim_count >= letter.max_claims
+            (doomed if spent else chosen).append(row)
         if letter and doomed:
             target = QueueRef(queue.project, letter.name)
             with self._box(target) as (dead_letters, _):
@@ -498,6 +497,8 @@ class _Claims(_Controller, ClaimController):
         if not chosen:
             return None
         lease = _Lease(request.id, request.ttl, request.grace, now)
+        for row in chosen:
+            row.claim_count += 1
         box.hold(lease, chosen)
         return lease.claim()
 

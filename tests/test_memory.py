@@ -4,20 +4,12 @@ import time
 import tracemalloc
 from itertools import pairwise
 
+from mqcore.conformance import Clock
 from mqcore.contract import ClaimRequest, Driver, Handle, NewMessage, QueueRef, new_id
 from mqcore.loader import open_store
-from mqcore.memory import MOVED, MemoryDriver, _Store
+from mqcore.memory import MOVED, open_driver
 
 QUEUE = QueueRef("p", "q")
-
-
-class Hands:
-    """A clock that is set by hand."""
-
-    now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def use(driver: Driver, rounds: int) -> None:
@@ -52,8 +44,8 @@ def test_what_is_gone_takes_no_room_until_it_would_have_expired() -> None:
 
 def test_what_is_to_come_is_sorted_out_in_small_steps_and_nothing_of_it_is_lost() -> None:
     """Most of what was to happen is void at once; the next calls are no slower for it."""
-    clock = Hands()
-    driver = MemoryDriver(_Store(), clock)
+    clock = Clock()
+    driver = open_driver("memory://", clock=clock)
     driver.queues.create(QUEUE, {})
     kept = []
     for batch in range(50):
@@ -71,10 +63,10 @@ def test_what_is_to_come_is_sorted_out_in_small_steps_and_nothing_of_it_is_lost(
     assert len(box.timeline) + len(box.older) < 1000
     assert driver.queues.stats(QUEUE).free == len(kept)
     assert len(driver.messages.list(QUEUE, limit=200).items) == len(kept) / 2
-    clock.now += 600
+    clock.advance(600)
     assert len(driver.messages.list(QUEUE, limit=200).items) == len(kept)
-    clock.now += 3000
+    clock.advance(3000)
     for batch in range(50):
         assert driver.queues.stats(QUEUE).free == len(kept) - 2 * (batch + 1)
-        clock.now += 1
+        clock.advance(1)
     driver.close()

@@ -8,6 +8,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from mqcore.logs import new_request_id
 
+from .passes import NextPass
+
 __all__ = ["bounded_protocol"]
 
 
@@ -44,28 +46,6 @@ class _OneWrite:
         self._close()
 
 
-class _Together:
-    """Writes the answers of one pass of the event loop one right after the other.
-
-    Where they come one by one, each wakes a client that has gone to sleep again, and waking one
-    takes longer than making an answer.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: list[_OneWrite] = []
-
-    def put(self, loop: asyncio.AbstractEventLoop, out: _OneWrite) -> None:
-        """Flush it soon."""
-        if not self._waiting:
-            loop.call_soon(self._flush)
-        self._waiting.append(out)
-
-    def _flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for out in waiting:
-            out.flush()
-
-
 class _BoundedProtocol(HttpToolsProtocol):
     """Refuses a head that is too large or takes too long; uvicorn itself would take both.
 
@@ -75,7 +55,12 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     max_head: int
     head_timeout: float
-    together: _Together
+    together: NextPass[_OneWrite]
+    """Answers that are written one right after the other.
+
+    Where they come one by one, each wakes a client that has gone to sleep again, and waking one
+    takes longer than making an answer.
+    """
 
     _out: _OneWrite
 
@@ -122,13 +107,14 @@ class _BoundedProtocol(HttpToolsProtocol):
             self.cycle.transport = self._out  # type: ignore[assignment]
 
     def on_response_complete(self) -> None:
-        if self.pipeline or self.transport.is_closing() or len(self.server_state.tasks) < 2:
-            self._out.flush()
-        else:
-            self.together.put(self.loop, self._out)
         if self.pipeline or self.transport.is_closing():
+            self._out.flush()
             super().on_response_complete()
             return
+        if len(self.server_state.tasks) > 1:
+            self.together.put(self._out)
+        else:
+            self._out.flush()
         # As uvicorn does, but for its timer.
         self.server_state.total_requests += 1
         self.flow.resume_reading()
@@ -182,5 +168,6 @@ class _BoundedProtocol(HttpToolsProtocol):
 
 def bounded_protocol(*, max_head: int, head_timeout: float) -> type[Any]:
     """The protocol class for uvicorn: `max_head` in bytes, `head_timeout` in seconds."""
-    members = {"max_head": max_head, "head_timeout": head_timeout, "together": _Together()}
+    together = NextPass(_OneWrite.flush)
+    members = {"max_head": max_head, "head_timeout": head_timeout, "together": together}
     return type("BoundedProtocol", (_BoundedProtocol,), members)

@@ -12,6 +12,8 @@ from collections import Counter, deque
 from collections.abc import Callable
 from queue import SimpleQueue
 
+from .passes import NextPass
+
 __all__ = ["Finish", "Job", "OnLoop", "Workers"]
 
 Finish = Callable[[], None]
@@ -127,19 +129,11 @@ class OnLoop:
     """Does jobs on the event loop: those of all requests that it has read, then it reads more."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._jobs: deque[Job] = deque()
+        self._jobs: NextPass[Job] = NextPass(lambda job: job()())
 
     def put(self, _: str | None, job: Job) -> None:
         """Have the job done. The oldest is first."""
-        if not self._jobs:
-            self._loop.call_soon(self._work)
-        self._jobs.append(job)
-
-    def _work(self) -> None:
-        jobs, self._jobs = self._jobs, deque()
-        for job in jobs:
-            job()()
+        self._jobs.put(job)
 
     async def close(self) -> None:
         """Do what waits."""

@@ -28,7 +28,6 @@ class RenewLooksFirst(memory._Claims):
             there = [row for row in rows if row.new.id in box.by_id]
             for row in there:
                 box.free(row)
-                row.claim_count -= 1
             box.hold(memory._Lease(claim_id, ttl, grace, now), there)
 
 
