@@ -1,6 +1,7 @@
 """The server: a listening socket, a store, and one or more worker processes."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -8,7 +9,7 @@ import signal
 import socket
 import sys
 import time
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import uvicorn
 import uvloop
@@ -33,6 +34,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 ACCEPTED = 16
 """New connections accepted at a time: the loop (libuv) takes one from each socket it listens on,
 then serves all connections that it has, and in a storm of connects the last would wait long."""
+STOPS = (signal.SIGINT, signal.SIGTERM)
 MIN_LIFE = 1.0
 """A worker that ends sooner (seconds) is not replaced at once, lest a broken one spins."""
 
@@ -63,19 +65,22 @@ def serve(settings: Settings) -> int:
                 f"{StoreUri(settings.storage_uri)} lives inside one process: "
                 "set [drivers:transport:wsgi] workers to 1, or [storage] uri to another store"
             )
-        _announce(settings, listener)
         return _Workers(settings, listener).supervise()
 
 
 def _listen(server: ServerSettings) -> socket.socket:
     family = socket.AF_INET6 if ":" in server.bind else socket.AF_INET
     try:
-        return socket.create_server((server.bind, server.port), family=family, backlog=BACKLOG)
+        listener = socket.create_server((server.bind, server.port), family=family, backlog=BACKLOG)
     except OSError as exc:
         raise Misconfigured(
             f"cannot listen on {server.bind} port {server.port}: {exc.strerror or exc}; set "
             "[drivers:transport:wsgi] bind and port (or --bind HOST:PORT) to a free address"
         ) from exc
+    # All workers and duplicates share this flag. One that began to wait for a connection which
+    # another took would do nothing else.
+    listener.setblocking(False)
+    return listener
 
 
 def _announce(settings: Settings, listener: socket.socket) -> None:
@@ -88,15 +93,18 @@ def _announce(settings: Settings, listener: socket.socket) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, with a call when it accepts connections."""
+    """uvicorn, with a call when it accepts connections and has the signals.
 
-    def __init__(self, config: uvicorn.Config, on_start: Any) -> None:
+    The call says whether to stop at once.
+    """
+
+    def __init__(self, config: uvicorn.Config, on_start: Callable[[], bool]) -> None:
         super().__init__(config)
         self._on_start = on_start
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._on_start()
+        self.should_exit |= self._on_start()
 
 
 async def _work(settings: Settings, listener: socket.socket, *, announce: bool) -> None:
@@ -104,7 +112,7 @@ async def _work(settings: Settings, listener: socket.socket, *, announce: bool) 
     # uvicorn takes the signals while it serves, and repeats the one that stopped it when it is
     # done. Ours are for before and after: we end by returning.
     stops: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPS:
         signal.signal(number, lambda number, _: stops.append(number))
     driver = open_store(settings.storage_uri)
     try:
@@ -140,12 +148,15 @@ async def _work(settings: Settings, listener: socket.socket, *, announce: bool) 
                 timeout_keep_alive=server.keep_alive,
                 timeout_graceful_shutdown=server.shutdown_timeout,
             )
-            announced = (lambda: _announce(settings, listener)) if announce else (lambda: None)
-            uvicorn_server = _Server(config, announced)
-            uvicorn_server.should_exit = bool(stops)
+
+            def started() -> bool:
+                if announce:
+                    _announce(settings, listener)
+                return bool(stops)
+
             _relax_collector()
             more = [listener.dup() for _ in range(ACCEPTED - 1)]
-            await uvicorn_server.serve(sockets=[listener, *more])
+            await _Server(config, started).serve(sockets=[listener, *more])
             await bridge.close()
     finally:
         driver.close()
@@ -173,8 +184,9 @@ class _Workers:
         self._stopping = False
 
     def supervise(self) -> int:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOPS:
             signal.signal(number, self._stop)
+        _announce(self._settings, self._listener)
         for _ in range(self._settings.server.workers):
             self._start()
         while self._started:
@@ -189,20 +201,22 @@ class _Workers:
     def _stop(self, *_: object) -> None:
         self._stopping = True
         for pid in self._started:
-            os.kill(pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
 
     def _start(self) -> None:
-        if self._stopping:
-            return
-        pid = os.fork()
-        if pid:
-            self._started[pid] = time.monotonic()
-            return
+        with _stops_held():
+            if self._stopping:
+                return
+            parent = os.getpid()
+            pid = os.fork()
+            if pid:
+                self._started[pid] = time.monotonic()
+                return
+            for number in STOPS:
+                signal.signal(number, signal.SIG_DFL)
         code = 1
         try:
-            parent = os.getppid()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, signal.SIG_DFL)
             uvloop.run(self._child(parent))
             code = 0
         except BaseException:
@@ -222,3 +236,13 @@ class _Workers:
         while os.getppid() == parent:
             await asyncio.sleep(1)
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def _stops_held() -> Iterator[None]:
+    """Have a stop wait, which a worker that is just being made would never hear of."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)

@@ -1,14 +1,18 @@
 """Starting, stopping, dying and sharing."""
 
+import contextlib
 import os
 import signal
 import socket
 import sqlite3
 import threading
+import time
+from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
 import psutil
+import pytest
 
 from .conftest import HEADERS, StartServer, refused, until
 
@@ -120,6 +124,25 @@ def test_workers_stop_when_their_parent_is_killed(start: StartServer) -> None:
     server.process.kill()
     _, alive = psutil.wait_procs(children, timeout=30)
     assert not alive
+
+
+def test_a_client_that_comes_while_workers_start_is_answered(start: StartServer) -> None:
+    for _ in range(5):
+        server = start("--workers", "2")
+        soon = time.monotonic() + 0.5
+        while time.monotonic() < soon:
+            with contextlib.closing(HTTPConnection("127.0.0.1", server.port, timeout=5)) as client:
+                client.request("GET", "/v2/ping", headers=HEADERS)
+                assert client.getresponse().status == 204
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("workers", ["1", "3"])
+def test_a_stop_is_heard_while_workers_start(start: StartServer, workers: str) -> None:
+    for hundredths in range(0, 16, 4):
+        server = start("--workers", workers)
+        time.sleep(hundredths / 100)
+        assert server.stop() == 0
 
 
 def test_memory_takes_one_worker(tmp_path: Path) -> None:
