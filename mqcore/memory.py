@@ -3,14 +3,14 @@
 Everything is in this process. Each `memory://` is a store of its own; handles opened on the
 same `memory://NAME` share one, which lives as long as the last of them.
 
-A queue keeps each message in one of three places by its state, ordered by its number, and one
+A queue keeps its messages in places by their state, ordered by their number, and one
 timeline of what will happen: a delay is over, a claim ends, a message or a subscription expires.
 Each call first lets happen what is due (`_Box.settle`), so that no other line asks for the time.
 """
 
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush, merge
@@ -61,7 +61,8 @@ from .contract import (
     Waking,
 )
 
-FREE, DELAYED, CLAIMED = range(3)
+FREE, DELAYED, UNDELAYED = range(3)
+"""Where messages are: those that are free are undelayed, too, and so are those that are claimed."""
 
 CLAIM_ENDS, DELAY_ENDS, EXPIRES = "claim ends", "delay ends", "expires"
 """What happens to a queue; of what is due at the same time, in this order."""
@@ -85,10 +86,6 @@ class _Row:
     visible_at: float
     claim: "_Lease | None" = None
     claim_count: int = 0
-
-    @property
-    def state(self) -> int:
-        return CLAIMED if self.claim else DELAYED if self.visible_at else FREE
 
     def message(self) -> Message:
         new, claim = self.new, self.claim
@@ -132,7 +129,7 @@ class _Box:
 
     def clear(self) -> None:
         self.by_id: dict[str, _Row] = {}
-        self.by_state: tuple[Any, ...] = (SortedDict(), SortedDict(), SortedDict())
+        self.places: tuple[Any, ...] = (SortedDict(), SortedDict(), SortedDict())
         self.claims: dict[str, _Lease] = {}
         self.timeline: list[_Event] = []
         self.older: list[_Event] = []
@@ -157,7 +154,7 @@ class _Box:
                 self.remove(self.by_id[key])
                 gone += 1
             else:
-                self.free(self.by_id[key])
+                self.end_delay(self.by_id[key])
         return gone
 
     def _soonest(self) -> list[_Event]:
@@ -181,7 +178,7 @@ class _Box:
         a few with each call, so that no call takes longer than others.
         """
         heappush(self.timeline, (time, what, key))
-        valid = len(self.by_id) + len(self.by_state[DELAYED]) + len(self.claims)
+        valid = len(self.by_id) + len(self.places[DELAYED]) + len(self.claims)
         if not self.older and len(self.timeline) > 2 * valid + 100:
             self.older, self.timeline = self.timeline, []
         for _ in range(min(MOVED, len(self.older))):
@@ -192,33 +189,46 @@ class _Box:
 
     def add(self, row: _Row) -> None:
         self.by_id[row.new.id] = row
-        self.by_state[row.state][row.number] = row
+        for place in (DELAYED,) if row.visible_at else (FREE, UNDELAYED):
+            self.places[place][row.number] = row
         self.at(row.expires_at, EXPIRES, row.new.id)
         if row.visible_at:
             self.at(row.visible_at, DELAY_ENDS, row.new.id)
 
     def remove(self, row: _Row) -> None:
         del self.by_id[row.new.id]
-        del self.by_state[row.state][row.number]
+        if row.visible_at:
+            del self.places[DELAYED][row.number]
+            return
+        del self.places[UNDELAYED][row.number]
         if row.claim:
             del row.claim.rows[row.number]
+        else:
+            del self.places[FREE][row.number]
 
-    def free(self, row: _Row) -> None:
-        """Take the message from the claim that holds it, or end its delay."""
-        del self.by_state[row.state][row.number]
+    def end_delay(self, row: _Row) -> None:
+        del self.places[DELAYED][row.number]
         row.visible_at = 0
-        row.claim = None
-        self.by_state[FREE][row.number] = row
+        self.places[FREE][row.number] = self.places[UNDELAYED][row.number] = row
 
-    def hold(self, lease: _Lease, rows: Sequence[_Row]) -> None:
-        """Put free messages under a new claim."""
-        self.claims[lease.id] = lease
-        free, held = self.by_state[FREE], self.by_state[CLAIMED]
+    def take(self) -> _Row:
+        """The oldest free message, which is not free any more: hold it, or let it go."""
+        row: _Row = self.places[FREE].popitem(0)[1]
+        return row
+
+    def free(self, rows: Iterable[_Row]) -> None:
+        """Let go of messages that were taken or held."""
         for row in rows:
-            number = row.number
-            del free[number]
+            row.claim = None
+            self.places[FREE][row.number] = row
+
+    def hold(self, lease: _Lease, rows: Iterable[_Row]) -> None:
+        """Put messages that were taken under a new claim."""
+        self.claims[lease.id] = lease
+        for row in rows:
             row.claim = lease
-            held[number] = lease.rows[number] = row
+            row.claim_count += 1
+            lease.rows[row.number] = row
         self.extend(lease)
 
     def extend(self, lease: _Lease) -> None:
@@ -233,19 +243,22 @@ class _Box:
 
     def end_claim(self, lease: _Lease) -> None:
         del self.claims[lease.id]
-        for row in lease.rows.values():
-            self.free(row)
+        self.free(lease.rows.values())
 
-    def rows(self, *states: int, after: int = 0, newest_first: bool = False) -> Iterator[_Row]:
-        """The messages in these states, by number."""
-        places = [self.by_state[state] for state in states]
+    def rows(self, *places: int, after: int = 0, newest_first: bool = False) -> Iterator[_Row]:
+        """The messages in these places, by number."""
         runs = [
-            map(place.__getitem__, place.irange(after, None, (False, False), newest_first))
-            for place in places
+            map(rows.__getitem__, rows.irange(after, None, (False, False), newest_first))
+            for rows in map(self.places.__getitem__, places)
         ]
         if len(runs) == 1:
             return runs[0]
         return merge(*runs, key=attrgetter("number"), reverse=newest_first)
+
+    def counts(self) -> tuple[int, int]:
+        """How many messages no claim holds, and how many one does."""
+        free, delayed, undelayed = map(len, self.places)
+        return free + delayed, undelayed - free
 
 
 class _Store:
@@ -352,16 +365,16 @@ class _Queues(_Controller, QueueController):
         with self._box(queue) as (box, _):
             if box is None:
                 raise QueueNotFound(queue)
-            free, delayed, claimed = map(len, box.by_state)
+            free, claimed = box.counts()
             ends = [
                 Mark(row.new.id, row.posted_at)
                 for newest_first in (False, True)
                 for row in islice(box.rows(*ALL, newest_first=newest_first), 1)
             ]
-            return QueueStats(free + delayed, claimed, *ends)
+            return QueueStats(free, claimed, *ends)
 
 
-ALL = (FREE, DELAYED, CLAIMED)
+ALL = (DELAYED, UNDELAYED)
 
 
 class _Messages(_Controller, MessageController):
@@ -396,13 +409,13 @@ class _Messages(_Controller, MessageController):
         include_claimed: bool = False,
         include_delayed: bool = False,
     ) -> Page[Message]:
-        states = [FREE, *[DELAYED] * include_delayed, *[CLAIMED] * include_claimed]
+        places = [UNDELAYED if include_claimed else FREE, *[DELAYED] * include_delayed]
         with self._box(queue) as (box, _):
             if box is None or (marker and not (marker.isascii() and marker.isdigit())):
                 return Page((), None)
             shown = (
                 row
-                for row in box.rows(*states, after=int((marker or "0")[:20]))
+                for row in box.rows(*places, after=int((marker or "0")[:20]))
                 if hide_client is None or row.new.client != hide_client
             )
             rows = list(islice(shown, limit))
@@ -479,15 +492,16 @@ class _Claims(_Controller, ClaimController):
         letter = request.dead_letter
         chosen: list[_Row] = []
         doomed: list[_Row] = []
-        for row in box.rows(FREE):
-            if len(chosen) == request.limit:
-                break
+        while box.places[FREE] and len(chosen) < request.limit:
+            row = box.take()
             spent = letter is not None and row.claim_count >= letter.max_claims
             (doomed if spent else chosen).append(row)
         if letter and doomed:
             target = QueueRef(queue.project, letter.name)
             with self._box(target) as (dead_letters, _):
+                box.free(doomed)
                 if dead_letters is None:
+                    box.free(chosen)
                     return QueueNotFound(target)
                 for row in doomed:
                     box.remove(row)
@@ -497,8 +511,6 @@ class _Claims(_Controller, ClaimController):
         if not chosen:
             return None
         lease = _Lease(request.id, request.ttl, request.grace, now)
-        for row in chosen:
-            row.claim_count += 1
         box.hold(lease, chosen)
         return lease.claim()
 
@@ -680,9 +692,9 @@ class MemoryDriver(Driver):
             now = self.clock()
             for box in self.store.boxes():
                 box.settle(now)
-            sizes = [[len(rows) for rows in box.by_state] for box in self.store.boxes()]
-        free, delayed, claimed = (sum(column) for column in zip((0, 0, 0), *sizes, strict=True))
-        return QueueStats(free + delayed, claimed)
+            counts = [box.counts() for box in self.store.boxes()]
+        free, claimed = (sum(column) for column in zip((0, 0), *counts, strict=True))
+        return QueueStats(free, claimed)
 
     def collect(self, limit: int = 1000) -> int:
         self.ping()

@@ -55,10 +55,7 @@ class DoubleClaim(memory._Claims):
     ) -> Sequence[Claim | MQError | None]:
         with self._box(queue) as (box, _):
             for lease in box.claims.values() if box else ():
-                for row in list(lease.rows.values()):
-                    with box.changed(row):  # type: ignore[union-attr]
-                        row.claim = None
-                    lease.rows[row.number] = row
+                box.free(lease.rows.values())  # type: ignore[union-attr]
             return super().claim(queue, requests)
 
 
@@ -71,8 +68,7 @@ class StopsFiltering(memory._Claims):
         with self._box(queue) as (box, _):
             for first in islice(box.rows(memory.FREE), 1) if box else ():
                 for row in list(box.rows(memory.DELAYED, after=first.number)):  # type: ignore[union-attr]
-                    with box.changed(row):  # type: ignore[union-attr]
-                        row.visible_at = 0
+                    box.end_delay(row)  # type: ignore[union-attr]
             return super().claim(queue, requests)
 
 
@@ -93,7 +89,7 @@ class CheckThenAct(memory._Claims):
             assert box is not None
             lease = memory._Lease(request.id, request.ttl, request.grace, now)
             for row in rows:
-                box.free(row)
+                box.places[memory.FREE].pop(row.number, None)
             box.hold(lease, rows)
             return lease.claim()
 

@@ -27,7 +27,8 @@ class RenewLooksFirst(memory._Claims):
                 box.end_claim(box.claims[claim_id])
             there = [row for row in rows if row.new.id in box.by_id]
             for row in there:
-                box.free(row)
+                box.places[memory.FREE].pop(row.number, None)
+                row.claim_count -= 1  # which holding them adds
             box.hold(memory._Lease(claim_id, ttl, grace, now), there)
 
 

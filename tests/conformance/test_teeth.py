@@ -49,22 +49,31 @@ def run(folder: Path, source: str, *options: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str, str]]:
-    """What became of the tests in FAULTS: outcome, test, driver."""
+def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What pytest printed of the tests in FAULTS."""
     source = "from mqcore.conformance import *\nfrom tests.conformance.broken import harness\n"
     plugin = "from tests.conformance.broken import pytest_collection_modifyitems\n"
     tests = [f"test_driver.py::{test}" for test in FAULTS.values()]
     folder = tmp_path_factory.mktemp("teeth")
     (folder / "conftest.py").write_text(plugin)
-    output = run(folder, source, "--tb=no", "-rA", *tests)
-    found = re.findall(r"^(PASSED|FAILED|ERROR) \S+?::(\S+?)\[(\w+)", output, re.MULTILINE)
-    assert found, output
+    return run(folder, source, "--tb=line", "-rA", *tests)
+
+
+@pytest.fixture(scope="module")
+def outcomes(printed: str) -> set[tuple[str, str, str]]:
+    """What became of them: outcome, test, driver."""
+    found = re.findall(r"^(PASSED|FAILED|ERROR) \S+?::(\S+?)\[(\w+)", printed, re.MULTILINE)
+    assert found, printed
     return set(found)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_caught(fault: str, outcomes: set[tuple[str, str, str]]) -> None:
     assert ("FAILED", FAULTS[fault], fault) in outcomes
+
+
+def test_no_fault_is_a_slip_of_ours(printed: str) -> None:
+    assert not re.findall(r".*\b(?:Attribute|Name|Type)Error\b.*", printed)
 
 
 def test_an_honest_driver_fails_nothing(outcomes: set[tuple[str, str, str]]) -> None:
