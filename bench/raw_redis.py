@@ -57,7 +57,7 @@ class Bare:
 
     def post(self, n: int) -> None:
         now = time.time()
-        args: list[Any] = [int(now)]
+        args: list[Any] = [int(now), b""]
         for _ in range(n):
             args += (int(now) + TTL, "", to_record(NewMessage(new_id(), BODY, TTL), now))
         self._script(messages._POST, *args)
@@ -66,7 +66,7 @@ class Bare:
         now = time.time()
         claim = to_id(new_id())
         request = (claim, n, int(now) + 60, 60, 60, "", "", "", "")
-        (*_, found), _moved = self._script(claims._CLAIM, int(now), repr(now), *request)
+        (*_, found), _moved = self._script(claims._CLAIM, int(now), b"", repr(now), *request)
         args: list[Any] = [int(now), 0]
         for message in found:
             args += (id_in(message[0]), 0, 1, claim)

@@ -110,6 +110,11 @@ class CheckedDriver(Driver):
         """Whether calls of the wrapped driver wait for a disk or another process."""
         return self._driver.blocking
 
+    @property
+    def checks_versions(self) -> bool:  # type: ignore[override]
+        """Whether posts and claims of the wrapped driver heed `QueueRef.if_version`."""
+        return self._driver.checks_versions
+
     def ping(self) -> None:
         self._driver.ping()
 

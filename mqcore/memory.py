@@ -135,6 +135,11 @@ class _Box:
         self.older: list[_Event] = []
         """A timeline of which most is void, until what still counts has moved to the other one."""
 
+    def check_version(self, queue: QueueRef) -> None:
+        """Raises MetadataConflict when the reference is to another version."""
+        if queue.if_version not in (None, self.version):
+            raise MetadataConflict(queue)
+
     def settle(self, now: float, most: float = inf) -> int:
         """Let happen what is due; return how many messages and claims are gone by it.
 
@@ -382,6 +387,7 @@ class _Messages(_Controller, MessageController):
         with self._box(queue) as (box, now):
             if box is None:
                 raise QueueNotFound(queue)
+            box.check_version(queue)
             for new in messages:
                 if new.id not in box.by_id:
                     number = next(self._handle.store.counter)
@@ -482,6 +488,7 @@ class _Claims(_Controller, ClaimController):
         with self._box(queue) as (box, now):
             if box is None:
                 return [None] * len(requests)
+            box.check_version(queue)
             return [self._claim(queue, box, now, request) for request in requests]
 
     def _claim(
@@ -672,6 +679,7 @@ class MemoryDriver(Driver):
     )
     local = True
     blocking = False
+    checks_versions = True
 
     def __init__(self, store: _Store, clock: Clock) -> None:
         self.store = store

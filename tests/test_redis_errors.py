@@ -238,7 +238,7 @@ def test_a_key_of_another_type_is_met_before_anything_is_written(
     driver.close()
 
 
-@pytest.mark.parametrize("layout", [1, 2, 99])
+@pytest.mark.parametrize("layout", [1, 2, 3, 99])
 def test_another_layout_is_refused(server: Redis, layout: int) -> None:
     uri = server.fresh_database()
     redis.Redis.from_url(uri).hset("mqcore:layout", "version", layout)

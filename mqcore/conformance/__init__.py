@@ -44,6 +44,7 @@ GROUPS = (
     "stats",
     "subscriptions",
     "threads",
+    "versions",
     "waking",
 )
 """The modules with tests, one per group of behaviour."""

@@ -46,10 +46,11 @@ NAMED_ERRORS: dict[str, Errors] = {
     "queues.get": (QueueNotFound,),
     "queues.set_metadata": (QueueNotFound, MetadataConflict),
     "queues.stats": (QueueNotFound,),
-    "messages.post": (QueueNotFound,),
+    "messages.post": (QueueNotFound, MetadataConflict),
     "messages.get": (MessageNotFound,),
     "messages.first": (QueueEmpty, ValueError),
     "messages.delete": (MessageClaimed, ClaimNotFound, MessageNotClaimedBy),
+    "claims.claim": (MetadataConflict,),
     "claims.get": (ClaimNotFound,),
     "claims.renew": (ClaimNotFound,),
     "subscriptions.get": (SubscriptionNotFound,),
@@ -152,6 +153,11 @@ class TypedDriver(Driver):
     def local(self) -> bool:  # type: ignore[override]
         """Whether the wrapped driver's store is in this process only."""
         return self._driver.local
+
+    @property
+    def checks_versions(self) -> bool:  # type: ignore[override]
+        """Whether posts and claims of the wrapped driver heed `QueueRef.if_version`."""
+        return self._driver.checks_versions
 
     def ping(self) -> None:
         _checked("ping", self._driver.ping)()

@@ -38,6 +38,15 @@ class Driver(abc.ABC):
     A server then makes its calls on its event loop, where a thread would only cost time.
     """
 
+    checks_versions: ClassVar[bool] = False
+    """True when posts and claims heed `QueueRef.if_version` at no cost.
+
+    Then core remembers what the metadata of a queue asks for, instead of reading it before each
+    of them. A post or claim by a reference with another version than the queue's, which is that
+    of `Queue.version` and which no two queues of a name have had, has MetadataConflict as what it
+    raises or as its result, and does nothing. A missing queue is one in any version.
+    """
+
     queues: QueueController
     messages: MessageController
     claims: ClaimController

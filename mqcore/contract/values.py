@@ -6,7 +6,7 @@ delays and graces are seconds. A body is bytes that nobody but the two ends look
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from .frozen import made_quickly
@@ -44,10 +44,16 @@ one from a driver does not change it."""
 @made_quickly
 @dataclass(frozen=True, slots=True)
 class QueueRef:
-    """Which queue. `project` is the tenant; None is a namespace of its own, never ''."""
+    """Which queue. `project` is the tenant; None is a namespace of its own, never ''.
+
+    `if_version` makes it the queue while its metadata has this version, for posts and claims of a
+    driver that `checks_versions`. It is no part of the queue's identity: references are equal
+    without it.
+    """
 
     project: str | None
     name: str
+    if_version: str | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         where = "without a project" if self.project is None else f"of project {self.project!r}"

@@ -1,12 +1,13 @@
 """Claims: defaults, limits, and the dead-letter rule of the queue."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mqcore.contract import (
     Claim,
     ClaimRequest,
     Driver,
+    MetadataConflict,
     MQError,
     QueueNotFound,
     QueueRef,
@@ -53,7 +54,7 @@ class ClaimService:
         self, queue: QueueRef, claims: Sequence[NewClaim]
     ) -> Sequence[Claim | MQError | None]:
         """Serve several requests in one call to the store, each with its own result or error."""
-        rules = self._queues.rules(queue)
+        at, rules = self._queues.rules(queue)
         results: list[Claim | MQError | None] = []
         requests: dict[int, ClaimRequest] = {}
         for position, new in enumerate(claims):
@@ -62,7 +63,15 @@ class ClaimService:
                 results.append(None)
             except MQError as error:
                 results.append(error)
-        self._serve(queue, requests, results)
+        try:
+            self._serve(at, requests, results)
+        except MetadataConflict:
+            _, rules = self._queues.rules(queue, anew=True)
+            requests = {
+                position: replace(request, dead_letter=rules.dead_letter)
+                for position, request in requests.items()
+            }
+            self._serve(queue, requests, results)
         lost = {p: r for p, r in requests.items() if isinstance(results[p], QueueNotFound)}
         if lost and rules.dead_letter:
             self._driver.queues.create(QueueRef(queue.project, rules.dead_letter.name), {})

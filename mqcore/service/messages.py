@@ -13,6 +13,7 @@ from mqcore.contract import (
     Handle,
     Invalid,
     Message,
+    MetadataConflict,
     MQError,
     NewMessage,
     NotFound,
@@ -68,6 +69,23 @@ class BulkDelete:
 Ids = tuple[str, ...]
 
 
+class _Batch:
+    """Requests for one queue that are served together.
+
+    `ids` of their messages stay the same when these are made anew. `at`: where to post them.
+    `items`: of each request its messages, or why it has none. `messages`: all of them.
+    """
+
+    __slots__ = ("at", "ids", "items", "messages", "posts", "queue")
+
+    def __init__(self, queue: QueueRef, posts: Sequence[Post]) -> None:
+        self.queue = self.at = queue
+        self.posts = posts
+        self.ids = [[new_id() for _ in post.messages] for post in posts]
+        self.items: list[list[NewMessage] | MQError] = []
+        self.messages: list[NewMessage] = []
+
+
 class Notifier(Protocol):
     """Told of what was stored. It must return at once and must not raise."""
 
@@ -110,27 +128,73 @@ class MessageService:
         self, posts: Sequence[tuple[QueueRef, Sequence[Post]]]
     ) -> Sequence[Sequence[Ids | MQError] | MQError]:
         """Serve requests for several queues; each queue has its results, or an error for all."""
-        prepared = [self._prepare_all(queue, requests) for queue, requests in posts]
-        batches = [
-            (queue, [new for item in items if not isinstance(item, MQError) for new in item])
-            for (queue, _), items in zip(posts, prepared, strict=True)
-        ]
-        stored = self._store(batches)
+        batches = [_Batch(queue, requests) for queue, requests in posts]
+        for batch in batches:
+            self._prepare(batch)
+        full = [(batch.at, batch.messages) for batch in batches if batch.messages]
+        answers = iter(self._driver.messages.post_to_several(full) if full else ())
         return [
-            outcome if isinstance(outcome, MQError) else self._results(queue, items, outcome)
-            for (queue, _), items, outcome in zip(posts, prepared, stored, strict=True)
+            self._results(batch, self._settled(batch, next(answers)) if batch.messages else ())
+            for batch in batches
         ]
 
+    def _prepare(self, batch: _Batch, *, anew: bool = False) -> None:
+        """Make the messages of all requests by the rules of the queue.
+
+        What is refused is refused by its rules of now: the store does not see it.
+        """
+        try:
+            batch.at, rules = self._queues.rules(batch.queue, anew=anew)
+        except MQError as error:
+            batch.items = [error] * len(batch.posts)
+        else:
+            batch.items = [
+                self._new_messages(post, ids, rules)
+                for post, ids in zip(batch.posts, batch.ids, strict=True)
+            ]
+        refused = any(isinstance(item, MQError) for item in batch.items)
+        if refused and not anew and batch.at.if_version is not None:
+            self._prepare(batch, anew=True)
+            return
+        batch.messages = [
+            new for item in batch.items if not isinstance(item, MQError) for new in item
+        ]
+
+    def _settled(
+        self, batch: _Batch, outcome: Sequence[str | MQError] | MQError
+    ) -> Sequence[str | MQError] | MQError:
+        """The outcome; that of another try when the queue was missing or is another by now."""
+        try:
+            outdated = isinstance(outcome, MetadataConflict | QueueNotFound)
+            if outdated and batch.at.if_version is not None:
+                self._prepare(batch, anew=True)
+                outcome = self._post(batch)
+            if isinstance(outcome, QueueNotFound):
+                self._driver.queues.create(batch.queue, {})
+                outcome = self._post(batch)
+        except MQError as error:
+            outcome = error
+        if isinstance(outcome, QueueNotFound):
+            return Unavailable(f"{batch.queue} is being deleted; try again")
+        return outcome
+
+    def _post(self, batch: _Batch) -> Sequence[str | MQError] | QueueNotFound:
+        """Post the batch to the queue in any version."""
+        try:
+            return self._driver.messages.post(batch.queue, batch.messages) if batch.messages else ()
+        except QueueNotFound as missing:
+            return missing
+
     def _results(
-        self,
-        queue: QueueRef,
-        prepared: Sequence[Sequence[NewMessage] | MQError],
-        outcomes: Sequence[str | MQError],
-    ) -> Sequence[Ids | MQError]:
+        self, batch: _Batch, outcomes: Sequence[str | MQError] | MQError
+    ) -> Sequence[Ids | MQError] | MQError:
         """What each request gets, of the outcomes for the messages of all of them."""
+        if isinstance(outcomes, MQError):
+            return outcomes
+        queue = batch.queue
         stored = iter(outcomes)
         results: list[Ids | MQError] = []
-        for item in prepared:
+        for item in batch.items:
             if isinstance(item, MQError):
                 results.append(item)
                 continue
@@ -146,16 +210,9 @@ class MessageService:
                 self._notifier.posted(queue, item)
         return results
 
-    def _prepare_all(
-        self, queue: QueueRef, posts: Sequence[Post]
-    ) -> Sequence[Sequence[NewMessage] | MQError]:
-        try:
-            rules = self._queues.rules(queue)
-        except MQError as error:
-            return [error] * len(posts)
-        return [self._prepare(post, rules) for post in posts]
-
-    def _prepare(self, post: Post, rules: QueueRules) -> list[NewMessage] | MQError:
+    def _new_messages(
+        self, post: Post, ids: Sequence[str], rules: QueueRules
+    ) -> list[NewMessage] | MQError:
         try:
             if not post.messages:
                 raise Invalid("messages must hold at least one message")
@@ -164,11 +221,16 @@ class MessageService:
                 size = sum(len(posting.body) for posting in post.messages)
             if size > rules.max_post_size:
                 raise TooLarge(f"a post to this queue takes at most {rules.max_post_size} bytes")
-            return [self._new_message(one, post.client, rules) for one in post.messages]
+            return [
+                self._new_message(message_id, posting, post.client, rules)
+                for message_id, posting in zip(ids, post.messages, strict=True)
+            ]
         except MQError as error:
             return error
 
-    def _new_message(self, posting: Posting, client: str | None, rules: QueueRules) -> NewMessage:
+    def _new_message(
+        self, message_id: str, posting: Posting, client: str | None, rules: QueueRules
+    ) -> NewMessage:
         limits = self._limits
         ttl, delay = posting.ttl, posting.delay
         if ttl is None:
@@ -183,32 +245,7 @@ class MessageService:
         if largest is not None and len(posting.body) > largest:
             raise TooLarge(f"a message body takes at most {largest} bytes in this store")
         checksum = _checksum(posting.body) if limits.enable_checksum else None
-        return NewMessage(new_id(), posting.body, ttl, delay, client, checksum)
-
-    def _store(
-        self, batches: Sequence[tuple[QueueRef, Sequence[NewMessage]]]
-    ) -> Sequence[Sequence[str | MQError] | MQError]:
-        """Post the batches, those that are not empty."""
-        full = [(queue, batch) for queue, batch in batches if batch]
-        answers = iter(self._driver.messages.post_to_several(full) if full else ())
-        stored: list[Sequence[str | MQError] | MQError] = []
-        for queue, batch in batches:
-            answer = next(answers) if batch else ()
-            if isinstance(answer, QueueNotFound):
-                answer = self._create_and_post(queue, batch)
-            stored.append(answer)
-        return stored
-
-    def _create_and_post(
-        self, queue: QueueRef, batch: Sequence[NewMessage]
-    ) -> Sequence[str | MQError] | MQError:
-        try:
-            self._driver.queues.create(queue, {})
-            return self._driver.messages.post(queue, batch)
-        except QueueNotFound:
-            return Unavailable(f"{queue} is being deleted; try again")
-        except MQError as error:
-            return error
+        return NewMessage(message_id, posting.body, ttl, delay, client, checksum)
 
     def get(self, queue: QueueRef, message_id: str) -> Message:
         """Raises MessageNotFound, for a missing queue too."""

@@ -24,6 +24,8 @@ from .validation import check_depth, check_number
 __all__ = ["QueueService"]
 
 MAX_RACES = 20
+MOST_KNOWN = 10_000
+"""Queues whose rules are remembered."""
 
 
 class QueueService:
@@ -33,6 +35,7 @@ class QueueService:
         self._driver = driver
         self._limits = limits
         self._usual_rules = rules_of({}, limits)
+        self._known: dict[QueueRef, tuple[QueueRef, QueueRules]] = {}
 
     def create(self, queue: QueueRef, metadata: object = None) -> bool:
         """Create the queue; True when it is new. An existing one keeps its metadata.
@@ -49,10 +52,28 @@ class QueueService:
         """The metadata with reserved defaults; those alone for a missing queue (spec 1.6)."""
         return reported_metadata(self._stored(queue), self._limits)
 
-    def rules(self, queue: QueueRef) -> QueueRules:
-        """The rules of the queue now; the configured ones for a missing queue."""
-        stored = self._stored(queue)
-        return rules_of(stored, self._limits) if stored else self._usual_rules
+    def rules(self, queue: QueueRef, *, anew: bool = False) -> tuple[QueueRef, QueueRules]:
+        """The reference to use, and the rules of the queue; the configured ones if it is missing.
+
+        Rules are remembered where the store refuses that reference once they are outdated: then
+        ask `anew`.
+        """
+        known = None if anew else self._known.get(queue)
+        if known is not None:
+            return known
+        try:
+            stored = self._driver.queues.get(queue)
+        except QueueNotFound:
+            self._known.pop(queue, None)
+            return queue, self._usual_rules
+        rules = rules_of(stored.metadata, self._limits) if stored.metadata else self._usual_rules
+        if not self._driver.checks_versions:
+            return queue, rules
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        found = QueueRef(queue.project, queue.name, stored.version), rules
+        self._known[queue] = found
+        return found
 
     def update(
         self, queue: QueueRef, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]

@@ -14,6 +14,7 @@ from mqcore.contract import (
     ClaimNotFound,
     ClaimRequest,
     DeadLetter,
+    MetadataConflict,
     Moment,
     MQError,
     QueueNotFound,
@@ -47,6 +48,11 @@ class Call:
     moved: int = 0
     lost: bool = False
     """Whether others were faster at the last attempt."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was done yet."""
+        return len(self.open) == len(self.requests) and not self.moved
 
     def finish(self, place: int, result: Claim | MQError | None) -> None:
         self.results[place] = result
@@ -99,7 +105,11 @@ class Claims(ClaimController):
                 claim_ids=[request.id for request in requests],
                 counts=any(request.dead_letter for request in requests),
             ) as found:
-                if found is None or not self._go_on(call, found):
+                if found is None:
+                    return
+                if call.is_new and call.queue.if_version not in (None, found.view.version):
+                    raise MetadataConflict(call.queue)
+                if not self._go_on(call, found):
                     return
                 attempt += call.lost
         if attempt == ATTEMPTS:

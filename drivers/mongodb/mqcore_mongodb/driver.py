@@ -33,6 +33,7 @@ class MongoDriver(Driver):
 
     capabilities = Capability.FIFO | Capability.DELAY | Capability.DURABLE | Capability.ATOMIC_BATCH
     limits = Limits(body=BODY, metadata=METADATA)
+    checks_versions = True
 
     def __init__(self, store: Store) -> None:
         self._store = store

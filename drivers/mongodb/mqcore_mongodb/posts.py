@@ -15,11 +15,11 @@ from collections.abc import Collection, Sequence
 from bson import ObjectId
 from pymongo.errors import BulkWriteError
 
-from mqcore.contract import Moment, QueueNotFound, QueueRef
+from mqcore.contract import MetadataConflict, Moment, QueueNotFound, QueueRef
 
 from .errors import duplicates
 from .schema import BY_SEQ, GONE
-from .store import VIEW, Document, Store, View, key_of
+from .store import VIEW, Document, Store, View, as_wanted
 
 __all__ = ["Posts"]
 
@@ -44,8 +44,9 @@ class Posts:
     def begin(
         self, queue: QueueRef, n: int, at: Moment, *, due: int | None = None, keep: bool = False
     ) -> tuple[View, Document]:
-        """Take `n` numbers; return the queue before, and the range. Raises QueueNotFound.
+        """Take `n` numbers; return the queue before, and the range.
 
+        Raises QueueNotFound, and MetadataConflict when the reference is to another version of it.
         `due`: the first end of a delay. With `keep`, what is there of it when it is settled stays.
         """
         post = ObjectId()
@@ -57,9 +58,11 @@ class Posts:
         if due is not None:
             change["due"] = {"$min": ["$due", due]}
         found = self._store.fast["queues"].find_one_and_update(
-            {"_id": key_of(queue)}, [{"$set": change}], VIEW
+            as_wanted(queue), [{"$set": change}], VIEW
         )
         if found is None:
+            if queue.if_version is not None and self._store.view(queue) is not None:
+                raise MetadataConflict(queue)
             raise QueueNotFound(queue)
         view = View.of(found)
         return view, {**listed, "first": view.next}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from mqcore.contract import (
@@ -19,7 +20,7 @@ from mqcore.contract import (
 
 from .errors import Duplicate
 from .schema import SHOWN
-from .store import Document, Store, key_of
+from .store import Document, Store, as_wanted, key_of, version_of
 from .subscriptions import drop_subscriptions
 from .values import to_json
 from .walk import Walker
@@ -42,13 +43,14 @@ class Queues(QueueController):
 
     def get(self, queue: QueueRef) -> Queue:
         found = self._store.call(
-            lambda: self._store.fast["queues"].find_one(
+            # As no failover takes it back: another queue, or change, could get the same version.
+            lambda: self._store.settled["queues"].find_one(
                 {"_id": key_of(queue)}, {"metadata": 1, "u": 1, "version": 1}
             )
         )
         if found is None:
             raise QueueNotFound(queue)
-        return Queue(queue.name, json.loads(found["metadata"]), _version(found))
+        return Queue(queue.name, json.loads(found["metadata"]), version_of(found))
 
     def exists(self, queue: QueueRef) -> bool:
         return self._store.call(lambda: self._store.view(queue)) is not None
@@ -56,10 +58,7 @@ class Queues(QueueController):
     def set_metadata(
         self, queue: QueueRef, metadata: Metadata, *, if_version: str | None = None
     ) -> None:
-        wanted: Document = {"_id": key_of(queue)}
-        if if_version is not None:
-            u, _, version = if_version.partition(".")
-            wanted |= {"u": _number(u), "version": _number(version)}
+        wanted = as_wanted(replace(queue, if_version=if_version))
         change = {"$set": {"metadata": to_json(metadata)}, "$inc": {"version": 1}}
         done = self._store.call(
             lambda: self._store.safe["queues"].update_one(wanted, change),
@@ -149,15 +148,6 @@ def _counts(found: Document) -> tuple[int, int]:
     messages = max(found.get("messages", 0), 0)
     held = min(max(found.get("held", 0), 0), messages)
     return messages - held, held
-
-
-def _version(found: Document) -> str:
-    return f"{found['u']}.{found['version']}"
-
-
-def _number(text: str) -> int:
-    """Of a part of a version; -1, which none has, when it is nonsense."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
 
 
 def _create(store: Store, queue: QueueRef, metadata: str) -> bool:

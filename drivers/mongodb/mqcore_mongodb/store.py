@@ -25,8 +25,10 @@ __all__ = [
     "Pipeline",
     "Store",
     "View",
+    "as_wanted",
     "joined",
     "key_of",
+    "version_of",
 ]
 
 T = TypeVar("T")
@@ -56,11 +58,18 @@ class View:
     next: int
     posts: Sequence[Document]
     due: int | None
+    version: str
 
     @classmethod
     def of(cls, found: Document) -> "View":
         return cls(
-            found["_id"], found["u"], found["q"], found["next"], found["posts"], found.get("due")
+            found["_id"],
+            found["u"],
+            found["q"],
+            found["next"],
+            found["posts"],
+            found.get("due"),
+            version_of(found),
         )
 
     def shows(self, seq: int) -> bool:
@@ -89,6 +98,24 @@ class Look:
 def key_of(queue: QueueRef) -> Document:
     """The `_id` of the queue's document."""
     return {"p": queue.project, "n": queue.name}
+
+
+def version_of(found: Document) -> str:
+    """That of the metadata, which no other queue of the name has had."""
+    return f"{found['u']}.{found['version']}"
+
+
+def as_wanted(queue: QueueRef) -> Document:
+    """What finds the queue's document: in the version of the reference, if it has one."""
+    if queue.if_version is None:
+        return {"_id": key_of(queue)}
+    u, _, version = queue.if_version.partition(".")
+    return {"_id": key_of(queue), "u": _number(u), "version": _number(version)}
+
+
+def _number(text: str) -> int:
+    """Of a part of a version; -1, which none has, when it is nonsense."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
 
 
 VIEW: Mapping[str, Any] = {"metadata": 0, "settled": 0}

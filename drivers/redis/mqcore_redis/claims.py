@@ -8,6 +8,7 @@ from mqcore.contract import (
     ClaimController,
     ClaimNotFound,
     ClaimRequest,
+    MetadataConflict,
     MQError,
     QueueNotFound,
     QueueRef,
@@ -15,7 +16,7 @@ from mqcore.contract import (
 
 from .scripts import script
 from .store import Store
-from .values import to_claimed, to_id
+from .values import to_claimed, to_id, to_text
 
 __all__ = ["Claims"]
 
@@ -24,7 +25,7 @@ _GET = script("queue", "lease", "get_claim")
 _RENEW = script("queue", "runs", "lease", "renew")
 _RELEASE = script("queue", "lease", "release")
 
-NONE, DEAD_LETTERS_MISSING = 0, 1
+ANOTHER_VERSION, NONE, DEAD_LETTERS_MISSING = -1, 0, 1
 
 
 class Claims(ClaimController):
@@ -35,7 +36,7 @@ class Claims(ClaimController):
         self, queue: QueueRef, requests: Sequence[ClaimRequest]
     ) -> Sequence[Claim | MQError | None]:
         at = self._store.moment()
-        args: list[str | bytes | int] = [str(at)]
+        args: list[str | bytes | int] = [to_text(queue.if_version), str(at)]
         letters: dict[str, tuple[str, ...]] = {}
         targets: set[QueueRef] = set()
         for each in requests:
@@ -52,6 +53,8 @@ class Claims(ClaimController):
             args += ("", "") if dead.ttl is None else (dead.ttl, at.end(dead.ttl))
         more_keys = [key for keys in letters.values() for key in keys]
         answers = self._store.on_queue(_CLAIM, queue, *args, more_keys=more_keys, at=at)
+        if answers == ANOTHER_VERSION:
+            raise MetadataConflict(queue)
         if not answers:
             return [None] * len(requests)
         *answers, moved = answers

@@ -24,6 +24,8 @@ class RedisDriver(Driver):
         | Capability.WAKING
     )
 
+    checks_versions = True
+
     def __init__(self, store: Store) -> None:
         self._store = store
         if store.durable:

@@ -10,6 +10,7 @@ from mqcore.contract import (
     MessageClaimed,
     MessageController,
     MessageNotClaimedBy,
+    MetadataConflict,
     MQError,
     NewMessage,
     Page,
@@ -43,7 +44,7 @@ class Messages(MessageController):
 
     def post(self, queue: QueueRef, messages: Sequence[NewMessage]) -> Sequence[str | MQError]:
         at = self._store.moment()
-        answer = self._store.on_queue(_POST, queue, *_arguments(at, messages), at=at)
+        answer = self._store.on_queue(_POST, queue, *_arguments(at, queue, messages), at=at)
         posted = self._posted(queue, messages, answer)
         if isinstance(posted, MQError):
             raise posted
@@ -55,8 +56,8 @@ class Messages(MessageController):
         """What `post.lua` says, as a result."""
         if isinstance(answer, MQError):
             return answer
-        if not answer:
-            return QueueNotFound(queue)
+        if answer != 1:
+            return MetadataConflict(queue) if answer else QueueNotFound(queue)
         self._store.waking.tell(queue)
         return [new.id for new in messages]
 
@@ -126,7 +127,7 @@ class JoinedMessages(Messages):
         self, posts: Sequence[tuple[QueueRef, Sequence[NewMessage]]]
     ) -> Sequence[Sequence[str | MQError] | MQError]:
         at = self._store.moment()
-        calls = [(queue, _arguments(at, messages)) for queue, messages in posts]
+        calls = [(queue, _arguments(at, queue, messages)) for queue, messages in posts]
         answers = self._store.on_queues(_POST, calls, at=at)
         return [
             self._posted(queue, messages, answer)
@@ -163,9 +164,11 @@ def _page(answer: Any) -> Page[Message] | MQError | None:
     return None if rest else Page(tuple(map(to_message, found)), last.decode() or None)
 
 
-def _arguments(at: Moment, messages: Sequence[NewMessage]) -> list[str | bytes | int]:
+def _arguments(
+    at: Moment, queue: QueueRef, messages: Sequence[NewMessage]
+) -> list[str | bytes | int]:
     """Those of `post.lua`."""
-    args: list[str | bytes | int] = []
+    args: list[str | bytes | int] = [to_text(queue.if_version)]
     for new in messages:
         due = at.end(new.delay) if new.delay else ""
         args += (at.end(new.ttl), due, to_record(new, at.now))

@@ -60,7 +60,7 @@ class Queues(QueueController):
     ) -> None:
         answer = self._store.run(
             _SET,
-            (self._store.keys.metadata(queue.project),),
+            (self._store.keys.metadata(queue.project), self._store.keys.of(queue).record),
             (queue.name, to_json(metadata), new_id(), to_text(if_version)),
         )
         if answer == 0:

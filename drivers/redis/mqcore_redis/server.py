@@ -13,7 +13,7 @@ from .connect import Client
 
 __all__ = ["inspect", "layout"]
 
-LAYOUT = 3
+LAYOUT = 4
 """The version of how data is stored."""
 PARTITIONS = 64
 """How many parts the projects of a Cluster are in; any other store has one."""

@@ -43,6 +43,8 @@ class SqlDriver(Driver):
         | Capability.ATOMIC_BATCH
     )
 
+    checks_versions = True
+
     def __init__(self, store: Store, *, durable: bool) -> None:
         self._store = store
         if not durable:

@@ -51,6 +51,7 @@ _LOOK = Statement(
         "queues_by_name",
         select(
             queues.c.id,
+            queues.c.version,
             _first(
                 "messages_due",
                 messages.c.visible_at,
@@ -79,6 +80,8 @@ class Head:
     """What comes first in a queue; None where there is none."""
 
     queue_id: int
+    version: int
+    """That of the metadata."""
     due: int | None
     """The end of a delay or claim that is over."""
     free: int | None
@@ -125,7 +128,7 @@ class LowWater:
         found = db.first(_LOOK, values)
         if found is None:
             return None
-        queue_id, due, free, returned = found
+        queue_id, version, due, free, returned = found
         if queue_id != marks.queue_id and not whole:  # deleted or purged, and made anew
             self._marks.pop(queue, None)
             return self.head(db, queue, second, whole=True)
@@ -138,7 +141,7 @@ class LowWater:
         known, marks.free = begin.free, begin.free if free is None else free
         self._remember(self._marks, queue, marks)
         # What was asked for ahead begins where it was known to.
-        return Head(queue_id, due, free if whole or free is None else known, returned)
+        return Head(queue_id, version, due, free if whole or free is None else known, returned)
 
     def expected(self, queue: QueueRef) -> tuple[int, int] | None:
         """The id of the queue and where its free messages begin, as `head` is about to find."""

@@ -8,7 +8,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, insert, select
+from sqlalchemy import BigInteger, ColumnElement, bindparam, insert, select
 
 from mqcore.contract import (
     ClaimNotFound,
@@ -34,7 +34,7 @@ from .queues import purge
 from .schema import CLAIMED, DELAYED, FREE, RETURNED, bodies, claims, numbers, queues
 from .session import Session, Work
 from .statements import Statement
-from .store import Store, find
+from .store import Store, check_version, find, to_version
 
 __all__ = ["JoinedMessages", "Messages", "free_messages", "look", "reserve"]
 
@@ -43,17 +43,25 @@ STEP = 256
 ROUNDS = 16
 """How often one call does so, when it finds too few that are not expired."""
 
-_RESERVE = dialect.ChangeAndRead(
-    numbers,
-    (
-        *NAMED,
-        numbers.c.queue_id == queues.c.id,
-        numbers.c.next_seq >= bindparam("known"),
-    ),
-    {"next_seq": numbers.c.next_seq + bindparam("n", type_=BigInteger)},
-    ("queue_id", "next_seq"),
-    index="queues_by_name",
-)
+
+def _reserving(*conditions: ColumnElement[bool]) -> dialect.ChangeAndRead:
+    """The statement that takes numbers of a queue."""
+    return dialect.ChangeAndRead(
+        numbers,
+        (
+            *NAMED,
+            *conditions,
+            numbers.c.queue_id == queues.c.id,
+            numbers.c.next_seq >= bindparam("known"),
+        ),
+        {"next_seq": numbers.c.next_seq + bindparam("n", type_=BigInteger)},
+        ("queue_id", "next_seq"),
+        index="queues_by_name",
+    )
+
+
+_RESERVE = _reserving()
+_RESERVE_IF = _reserving(queues.c.version == bindparam("version"))
 _INSERT_BODIES = Statement(insert(bodies))
 _LIVE_CLAIMS = Statement(
     select(claims.c.id).where(
@@ -151,7 +159,9 @@ class JoinedMessages(Messages):
 
 
 def reserve(work: Work, queue: QueueRef, n: int) -> tuple[int, int]:
-    """Take the next `n` numbers of the queue: its id and the first one. Raises QueueNotFound.
+    """Take the next `n` numbers of the queue: its id and the first one.
+
+    Raises QueueNotFound, and MetadataConflict when the reference is to another version of it.
 
     Who watches it is woken.
 
@@ -160,13 +170,17 @@ def reserve(work: Work, queue: QueueRef, n: int) -> tuple[int, int]:
     """
     known = work.low.numbers.get(queue, 0)
     while storable(work.db, queue):
-        taken = _RESERVE.first(work.db, {**names(queue), "n": n, "known": known})
+        values: dict[str, Any] = {**names(queue), "n": n, "known": known}
+        if queue.if_version is None:
+            taken = _RESERVE.first(work.db, values)
+        else:
+            values["version"] = to_version(queue.if_version)
+            taken = _RESERVE_IF.first(work.db, values)
         if taken is not None:
             work.low.posted(queue, taken.next_seq - n)
             work.woken.add(queue)
             return taken.queue_id, taken.next_seq - n
-        if find(work, queue) is None:
-            break
+        check_version(work, queue)
         known = 0  # purged while we waited, or an older copy of the database
     raise QueueNotFound(queue)
 
@@ -263,7 +277,7 @@ def _head(session: Session, queue: QueueRef, listings: Sequence[_Listing]) -> He
     """Where the pages may begin; None when there is no such queue."""
     if all(listing.whole for listing in listings):
         queue_id = find(session, queue)
-        return None if queue_id is None else Head(queue_id, None, None, None)
+        return None if queue_id is None else Head(queue_id, 0, None, None, None)
     return session.low.head(session.db, queue, session.second, whole=False)
 
 

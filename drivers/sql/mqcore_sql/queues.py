@@ -24,7 +24,7 @@ from .named import NAMED, names, storable
 from .schema import counters, graves, numbers, queues, subscriptions
 from .session import Session, Work
 from .statements import Statement
-from .store import Store, find
+from .store import Store, find, to_version
 
 __all__ = ["Queues", "purge", "volume"]
 
@@ -232,7 +232,7 @@ def _set_metadata(work: Work, queue: QueueRef, metadata: str, if_version: str | 
     found = _row(work, queue, _GET_LOCKED)
     if found is None:
         raise QueueNotFound(queue)
-    if str(found.version) != if_version:
+    if found.version != to_version(if_version):
         raise MetadataConflict(queue)
     work.db.run(_SET, new)
 

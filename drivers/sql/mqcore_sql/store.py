@@ -5,13 +5,17 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
-from mqcore.contract import QueueRef, Waking
+from sqlalchemy import select
 
-from .named import FIND, names, storable
+from mqcore.contract import MetadataConflict, QueueNotFound, QueueRef, Waking
+
+from .dialect import by_index
+from .named import FIND, NAMED, names, storable
+from .schema import queues
 from .session import Session, Work
 from .statements import Statement
 
-__all__ = ["Job", "Store", "find"]
+__all__ = ["Job", "Store", "check_version", "find", "to_version"]
 
 T = TypeVar("T")
 
@@ -20,6 +24,7 @@ Job = Callable[[Work], T]
 because the jobs beside it are committed all the same. It may be run again after a rollback."""
 
 _FIND = Statement(FIND)
+_VERSION = Statement(by_index("queues_by_name", select(queues.c.version).where(*NAMED)))
 
 
 class Store(abc.ABC):
@@ -44,3 +49,17 @@ def find(session: Session, queue: QueueRef) -> int | None:
     """The id of the queue, or None when there is no such queue."""
     db = session.db
     return db.value(_FIND, names(queue)) if storable(db, queue) else None
+
+
+def check_version(session: Session, queue: QueueRef) -> None:
+    """Raises QueueNotFound, and MetadataConflict when the reference is to another version."""
+    version = session.db.value(_VERSION, names(queue))
+    if version is None:
+        raise QueueNotFound(queue)
+    if queue.if_version is not None and to_version(queue.if_version) != version:
+        raise MetadataConflict(queue)
+
+
+def to_version(text: str) -> int:
+    """As stored; -1, which none has, when it is nonsense."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1

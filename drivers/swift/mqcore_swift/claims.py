@@ -8,12 +8,13 @@ from mqcore.contract import (
     ClaimController,
     ClaimNotFound,
     ClaimRequest,
+    MetadataConflict,
     MQError,
     QueueNotFound,
     QueueRef,
 )
 
-from .commands import MISSING, Taken, taken
+from .commands import CONFLICT, MISSING, Taken, taken
 from .project import Project
 from .store import Store
 
@@ -27,7 +28,10 @@ class Claims(ClaimController):
     def claim(
         self, queue: QueueRef, requests: Sequence[ClaimRequest]
     ) -> Sequence[Claim | MQError | None]:
-        answers = self._store.write(queue, "claim", [_wanted(each) for each in requests])
+        wanted = [_wanted(each) for each in requests]
+        answers = self._store.write(queue, "claim", wanted, queue.if_version)
+        if answers == CONFLICT:
+            raise MetadataConflict(queue)
         found = [each for each in answers if isinstance(each, Taken)]
         claims = iter(self._with_bodies(found))
         results: list[Claim | MQError | None] = []

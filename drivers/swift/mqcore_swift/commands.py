@@ -16,12 +16,25 @@ from .box import FREE, Box, Lease, Row, moved
 from .packs import Body
 from .project import Project, Queue
 
-__all__ = ["MISSING", "Command", "Moment", "Seen", "Taken", "apply", "is_idle", "see", "taken"]
+__all__ = [
+    "CONFLICT",
+    "MISSING",
+    "Command",
+    "Moment",
+    "Seen",
+    "Taken",
+    "apply",
+    "is_idle",
+    "see",
+    "taken",
+]
 
 Command = Sequence[Any]
 
 MISSING = "missing"
 """The answer when there is no such queue."""
+CONFLICT = "conflict"
+"""The answer when its metadata has another version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +115,7 @@ def set_metadata(
     if queue is None:
         return MISSING
     if if_version not in (None, queue.version):
-        return "conflict"
+        return CONFLICT
     queue.metadata, queue.version = metadata, version
     return None
 
@@ -118,8 +131,12 @@ def purge(at: Moment, name: str) -> None:
         queue.box.clear()
 
 
-def post(at: Moment, name: str, messages: Sequence[Any]) -> str | None:
+def post(
+    at: Moment, name: str, messages: Sequence[Any], if_version: str | None = None
+) -> str | None:
     queue = at.project.queue(name)
+    if _is_outdated(queue, if_version):
+        return CONFLICT
     for message_id, ttl, delay, client, checksum, size in messages:
         body = at.body(size)
         if queue is None or queue.box.find(message_id):
@@ -169,11 +186,15 @@ def pop(at: Moment, name: str, limit: int) -> list[Seen]:
     return popped
 
 
-def claim(at: Moment, name: str, requests: Sequence[Any]) -> list[Any]:
-    """For each request a `Taken`, None, or MISSING when the dead-letter queue is."""
+def claim(
+    at: Moment, name: str, requests: Sequence[Any], if_version: str | None = None
+) -> list[Any] | str:
+    """For each request a `Taken`, None, or MISSING when the dead-letter queue is; or CONFLICT."""
     queue = at.project.queue(name)
     if queue is None:
         return [None] * len(requests)
+    if _is_outdated(queue, if_version):
+        return CONFLICT
     return [_claim(at, queue.box, request) for request in requests]
 
 
@@ -268,9 +289,17 @@ def _no_queue(project: Project, name: str, *_: Any) -> bool:
     return name not in project.queues
 
 
-def _nothing_posted(project: Project, name: str, messages: Sequence[Any]) -> bool:
+def _is_outdated(queue: Queue | None, if_version: str | None) -> bool:
+    return queue is not None and if_version not in (None, queue.version)
+
+
+def _nothing_posted(
+    project: Project, name: str, messages: Sequence[Any], if_version: str | None = None
+) -> bool:
     queue = project.queue(name)
-    return queue is None or all(queue.box.find(message_id) for message_id, *_ in messages)
+    if queue is None or _is_outdated(queue, if_version):
+        return True
+    return all(queue.box.find(message_id) for message_id, *_ in messages)
 
 
 def _nothing_deleted(project: Project, name: str, handles: Sequence[Any], _: bool) -> bool:
@@ -283,9 +312,11 @@ def _nothing_free(project: Project, name: str, *_: Any) -> bool:
     return queue is None or not any(queue.box.in_order(FREE))
 
 
-def _nothing_claimed(project: Project, name: str, requests: Sequence[Any]) -> bool:
+def _nothing_claimed(
+    project: Project, name: str, requests: Sequence[Any], if_version: str | None = None
+) -> bool:
     queue = project.queue(name)
-    if queue is None or _nothing_free(project, name):
+    if _is_outdated(queue, if_version) or queue is None or _nothing_free(project, name):
         return True
     return all(claim_id in queue.box.leases for claim_id, *_ in requests)
 

@@ -23,6 +23,8 @@ class SwiftDriver(Driver):
         | Capability.ATOMIC_BATCH
     )
 
+    checks_versions = True
+
     def __init__(self, store: Store) -> None:
         self._store = store
         self.queues = Queues(store)

@@ -11,6 +11,7 @@ from mqcore.contract import (
     MessageClaimed,
     MessageController,
     MessageNotClaimedBy,
+    MetadataConflict,
     MQError,
     NewMessage,
     Page,
@@ -20,7 +21,7 @@ from mqcore.contract import (
 )
 
 from .box import ALL, CLAIMED, DELAYED, FREE, Box
-from .commands import MISSING, Seen, see
+from .commands import CONFLICT, MISSING, Seen, see
 from .project import Project
 from .store import Store
 
@@ -39,7 +40,10 @@ class Messages(MessageController):
             for new in messages
         ]
         bodies = [new.body for new in messages]
-        if self._store.write(queue, "post", rows, bodies=bodies) == MISSING:
+        refusal = self._store.write(queue, "post", rows, queue.if_version, bodies=bodies)
+        if refusal == CONFLICT:
+            raise MetadataConflict(queue)
+        if refusal == MISSING:
             raise QueueNotFound(queue)
         return [new.id for new in messages]
 

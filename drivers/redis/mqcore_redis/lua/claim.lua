@@ -1,7 +1,7 @@
--- ARGV: now, then of each request: id, limit, end, ttl, grace, and of its dead letter the name or
+-- ARGV: '=' and the wanted version or '', now, then of each request: id, limit, end, ttl, grace, and of its dead letter the name or
 -- '', the most claims, the new ttl or '', the new end or ''; KEYS from 15 on are the queues of
 -- the dead letters, 14 for each name, in the order in which the names appear.
--- Returns for each request the claim, 0 for none, or 1 when its dead-letter queue is missing; and last,
+-- Returns -1 for another version; or for each request the claim, 0 for none, or 1 when its dead-letter queue is missing; and last,
 -- how many messages were moved.
 local MOST_MOVED = 1000
 local moved_all = 0
@@ -18,10 +18,10 @@ local function in_queue(keys, stem, job)
 end
 
 local requests, wanted, letters = {}, 0, {}
-for at = 4, #ARGV, 9 do
+for at = 5, #ARGV, 9 do
   local r = {
     id = ARGV[at], limit = tonumber(ARGV[at + 1]), ends = tonumber(ARGV[at + 2]),
-    ttl = tonumber(ARGV[at + 3]), grace = tonumber(ARGV[at + 4]), renewed = ARGV[3],
+    ttl = tonumber(ARGV[at + 3]), grace = tonumber(ARGV[at + 4]), renewed = ARGV[4],
     dead = ARGV[at + 5], most = tonumber(ARGV[at + 6]), dead_ttl = ARGV[at + 7],
     dead_end = tonumber(ARGV[at + 8]),
   }
@@ -33,7 +33,9 @@ for at = 4, #ARGV, 9 do
   requests[#requests + 1] = r
   wanted = wanted + r.limit
 end
-if call('EXISTS', QUEUE) == 0 then return {} end
+local version = call('HGET', QUEUE, 'version')
+if not version then return {} end
+if ARGV[3] ~= '' and ARGV[3] ~= '=' .. version then return -1 end
 settle(math.max(STEP, wanted))
 
 -- What the request gets, and what it is to move instead.

@@ -7,7 +7,7 @@ if redis.call('EXISTS', queue) == 1 then
   return redis.call('HGET', metadata, name):sub(1, #version) == version and 1 or 0
 end
 local least = math.max(tonumber(redis.call('GET', floor) or 0), tonumber(ARGV[5]))
-redis.call('HSET', queue, 'last', string.format('%.0f', least))
+redis.call('HSET', queue, 'last', string.format('%.0f', least), 'version', version)
 redis.call('HSET', metadata, name, version .. ARGV[3])
 redis.call('ZADD', names, 0, name)
 redis.call('SADD', queues, stem)
