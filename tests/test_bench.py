@@ -115,11 +115,15 @@ def test_a_server_is_measured_against_ping_and_an_empty_one(
         "empty": "empty",
         "ping": "empty",
         "post_1": "ping",
+        "ping at half": "highest",
         "post_1 at half": "highest",
     }
     for row in rows.values():
         assert row["figures"]["req/s"] > 0
         assert row["figures"]["errors"] == 0
+    for name in ("empty", "ping", "post_1"):
+        assert 1 < rows[name]["figures"]["cpu us"] < 1e6
+    assert rows["empty"]["figures"]["by cpu"] == 1
     assert (loaded("server") / "server.png").exists()
 
 

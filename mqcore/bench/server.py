@@ -24,7 +24,7 @@ def measure(plan: Plan, progress: Progress) -> list[Row]:
     kinds = plan.selected(OPERATIONS)
     if not kinds and not plan.selected((PING,)):
         return []
-    halves = len(kinds) if plan.half else 0
+    halves = len(kinds) + 1 if plan.half else 0
     progress.begin("server", plan.rounds * (len(plan.connections) * (len(kinds) + 2) + halves))
     with (
         serving(plan.uri_for("server")) as server,
@@ -71,7 +71,8 @@ class _Run:
                 self._prepare(kind, queue, ping.rate * share)
                 wanted = Load(kind, connections, self._plan.seconds, queue)
                 self._keep(self._server, wanted)
-        for kind in kinds if self._plan.half else ():
+        # That of ping says what this machine can show at all.
+        for kind in (PING, *kinds) if self._plan.half else ():
             self._half(kind, number)
 
     def _keep(self, server: Server, wanted: Load) -> Sample:
@@ -121,8 +122,13 @@ class _Run:
                     operation=kind,
                     setting={"connections": connections},
                     figures=medians(
-                        {**one.figures, "dry": one.dry, "of empty": one.rate / empty.rate}
-                        for one, empty in zip(mine, empties, strict=True)
+                        {
+                            **one.figures,
+                            "dry": one.dry,
+                            "of empty": one.rate / empty.rate,
+                            **_by_processor(one, other),
+                        }
+                        for one, empty, other in zip(mine, empties, theirs, strict=True)
                     ),
                     ratio_of="req/s",
                     against=against,
@@ -130,7 +136,7 @@ class _Run:
                 )
 
     def rows_at_half(self, kinds: tuple[str, ...]) -> Iterator[Row]:
-        for kind in kinds:
+        for kind in (PING, *kinds):
             samples = self._halves.get(kind)
             if not samples:
                 continue
@@ -147,3 +153,8 @@ class _Run:
                 against="highest",
                 ratios=[sample.rate / highest for sample, _, highest in samples],
             )
+
+
+def _by_processor(one: Sample, other: Sample) -> dict[str, float]:
+    """The processor time of a request, and the ratio if only that counted."""
+    return {"cpu us": one.cpu, "by cpu": other.cpu / one.cpu} if one.cpu and other.cpu else {}

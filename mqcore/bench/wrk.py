@@ -47,6 +47,10 @@ class Sample:
     errors: int
     messages: float
     dry: int
+    requests: float
+    """How many good answers there were."""
+    cpu: float | None = None
+    """Microseconds of processor time that the server took for one; None when it is not known."""
 
     @property
     def figures(self) -> dict[str, float]:
@@ -110,4 +114,5 @@ def _sample(kind: str, result: list[float]) -> Sample:
         errors=int(refused + lost),
         messages=messages / seconds,
         dry=int(dry),
+        requests=good,
     )
