@@ -73,7 +73,9 @@ def allowed(module: str) -> tuple[str, ...] | None:
             return (*CONTRACT, package)
     if within(module, ("mqcore.transport",)):
         return (*CONTRACT, "mqcore.service", "mqcore.transport", "mqcore.logs")
-    if module in ("mqcore.memory", "mqcore.checked", "mqcore.waking"):
+    if within(module, ("mqcore.memory",)):
+        return (*CONTRACT, "mqcore.memory")
+    if module in ("mqcore.checked", "mqcore.waking"):
         return CONTRACT
     return None
 

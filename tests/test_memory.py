@@ -7,7 +7,8 @@ from itertools import pairwise
 from mqcore.conformance import Clock
 from mqcore.contract import ClaimRequest, Driver, Handle, NewMessage, QueueRef, new_id
 from mqcore.loader import open_store
-from mqcore.memory import MOVED, open_driver
+from mqcore.memory import open_driver
+from mqcore.memory.box import MOVED
 
 QUEUE = QueueRef("p", "q")
 

@@ -10,7 +10,8 @@ import mqcore
 from mqcore import waking
 from mqcore.contract import Capability, QueueRef
 from mqcore.inprocess import Connection
-from mqcore.memory import MemoryDriver, _Store
+from mqcore.memory import MemoryDriver
+from mqcore.memory.store import Store
 
 LONG = 60.0
 
@@ -21,7 +22,7 @@ class Silent(MemoryDriver):
     capabilities = MemoryDriver.capabilities & ~Capability.WAKING
 
     def __init__(self) -> None:
-        super().__init__(_Store(), time.time)
+        super().__init__(Store(), time.time)
         self.watch = lambda queue, wake: lambda: None  # type: ignore[method-assign]
 
 

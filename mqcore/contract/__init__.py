@@ -3,7 +3,7 @@
 A driver author reads this package and nothing else of mqcore: `controllers` says what each
 operation promises, `values` what crosses the line, `errors` what may be raised, `capabilities`
 what a store may declare on top, `driver` how the pieces are opened and closed. `calls` and `waking`
-have parts that a driver may be made of. The reference driver, `mqcore/memory.py`, is the shortest
+have parts that a driver may be made of. The reference driver, `mqcore/memory`, is the shortest
 code that keeps every promise.
 """
 

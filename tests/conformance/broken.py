@@ -36,7 +36,7 @@ from .sleepers import *  # noqa: F403
 class OwnLock:
     """The store, with a lock that only one handle knows."""
 
-    def __init__(self, store: memory._Store) -> None:
+    def __init__(self, store: memory.store.Store) -> None:
         self._store = store
         self.lock = threading.RLock()
 
@@ -45,7 +45,7 @@ class OwnLock:
 
 
 class LockInTheHandle(memory.MemoryDriver):
-    def __init__(self, store: memory._Store, clock: Clock) -> None:
+    def __init__(self, store: memory.store.Store, clock: Clock) -> None:
         super().__init__(OwnLock(store), clock)  # type: ignore[arg-type]
 
 
@@ -53,23 +53,23 @@ class LockOfItsOwn(LockInTheHandle):
     """The same, for the test that does everything at once."""
 
 
-class ReleaseFreesAll(memory._Claims):
+class ReleaseFreesAll(memory.claims.Claims):
     def release(self, queue: QueueRef, claim_id: str) -> None:
         with self._box(queue) as (box, _):
             for lease in list(box.claims.values()) if box and claim_id in box.claims else []:
                 box.end_claim(lease)  # type: ignore[union-attr]
 
 
-class RenewForgetsTheEnd(memory._Claims):
+class RenewForgetsTheEnd(memory.claims.Claims):
     def renew(self, queue: QueueRef, claim_id: str, *, ttl: int, grace: int) -> None:
         super().renew(queue, claim_id, ttl=ttl, grace=grace)
         with self._box(queue) as (box, _):
             assert box is not None
             lease = box.claims[claim_id]
-            box.timeline.remove((lease.ends_at, memory.CLAIM_ENDS, lease.id))
+            box.timeline.remove((lease.ends_at, memory.box.CLAIM_ENDS, lease.id))
 
 
-class RenewsByItsOwnClock(memory._Claims):
+class RenewsByItsOwnClock(memory.claims.Claims):
     """Keeps the end of a claim with the claim, and does not ask who has seen it pass."""
 
     ends: dict[str, float] = {}  # noqa: RUF012 - of all handles
@@ -86,7 +86,7 @@ class RenewsByItsOwnClock(memory._Claims):
             super().renew(queue, claim_id, ttl=ttl, grace=grace)
 
 
-class EarlyDelay(memory._Messages):
+class EarlyDelay(memory.messages.Messages):
     """Declares that it delays messages, and does not."""
 
     def post(self, queue: QueueRef, messages: Sequence[NewMessage]) -> Sequence[str | MQError]:
@@ -97,7 +97,7 @@ class DelayIgnored(EarlyDelay):
     """Does not declare it, and core's gate lets it through."""
 
 
-class TenantLeak(memory._Messages):
+class TenantLeak(memory.messages.Messages):
     def get_many(self, queue: QueueRef, ids: Sequence[str]) -> tuple[Message, ...]:
         with self._store() as (store, _):
             boxes = [box for some in store.queues.values() for box in some.values()]
@@ -105,13 +105,13 @@ class TenantLeak(memory._Messages):
             return tuple(row.message() for row in rows if row)
 
 
-class MarkerSkips(memory._Messages):
+class MarkerSkips(memory.messages.Messages):
     def list(self, queue: QueueRef, **options: Any) -> Page[Message]:
         page = super().list(queue, **options)
         return replace(page, next=str(int(page.next) + 1)) if page.next else page
 
 
-class EarlyNumber(memory._Messages):
+class EarlyNumber(memory.messages.Messages):
     """Takes the place in the queue first and the lock then."""
 
     def post(self, queue: QueueRef, messages: Sequence[NewMessage]) -> Sequence[str | MQError]:
@@ -122,7 +122,7 @@ class EarlyNumber(memory._Messages):
                 raise QueueNotFound(queue)
             for number, new in zip(numbers, messages, strict=True):
                 visible_at = now + new.delay if new.delay else 0
-                box.add(memory._Row(number, new, new.ttl, now, now + new.ttl, visible_at))
+                box.add(memory.box.Row(number, new, new.ttl, now, now + new.ttl, visible_at))
         return [new.id for new in messages]
 
 
@@ -130,7 +130,7 @@ Posts = Sequence[tuple[QueueRef, Sequence[NewMessage]]]
 Posted = Sequence[Sequence[str | MQError] | MQError]
 
 
-class OneFailsAll(memory._Messages):
+class OneFailsAll(memory.messages.Messages):
     """Posts to several queues are all refused where one is missing."""
 
     def post_to_several(self, posts: Posts) -> Posted:
@@ -139,21 +139,21 @@ class OneFailsAll(memory._Messages):
         return errors[:1] * len(posts) if errors else results
 
 
-class AnyVersion(memory._Messages):
+class AnyVersion(memory.messages.Messages):
     """Declares that it checks versions, and does not."""
 
     def post(self, queue: QueueRef, messages: Sequence[NewMessage]) -> Sequence[str | MQError]:
         return super().post(replace(queue, if_version=None), messages)
 
 
-class NewestPostFirst(memory._Messages):
+class NewestPostFirst(memory.messages.Messages):
     """Posts to several queues are made in no order."""
 
     def post_to_several(self, posts: Posts) -> Posted:
         return super().post_to_several(posts[::-1])[::-1]
 
 
-class PagesOfOneClient(memory._Messages):
+class PagesOfOneClient(memory.messages.Messages):
     """Pages that are read together all leave out what one of them does."""
 
     def list_several(
@@ -163,12 +163,12 @@ class PagesOfOneClient(memory._Messages):
         return super().list_several(queue, [replace(one, hide_client=hidden) for one in requests])
 
 
-class AnyClaimDeletes(memory._Messages):
-    def _refusal(self, queue: QueueRef, box: memory._Box, handle: Handle) -> MQError | None:
+class AnyClaimDeletes(memory.messages.Messages):
+    def _refusal(self, queue: QueueRef, box: memory.box.Box, handle: Handle) -> MQError | None:
         return None if handle.claim_ids else super()._refusal(queue, box, handle)
 
 
-class PostTwice(memory._Messages):
+class PostTwice(memory.messages.Messages):
     def post(self, queue: QueueRef, messages: Sequence[NewMessage]) -> Sequence[str | MQError]:
         with self._box(queue) as (box, _):
             for message in messages if box else []:
@@ -177,7 +177,7 @@ class PostTwice(memory._Messages):
         return super().post(queue, messages)
 
 
-class ExpiredBlocks(memory._Subscriptions):
+class ExpiredBlocks(memory.subscriptions.Subscriptions):
     def create(self, queue: QueueRef, subscription: Any) -> Subscription | None:
         with self._store() as (store, _):
             if (queue, subscription.subscriber) in store.subscribers:
@@ -190,7 +190,7 @@ class BrokenHarness(Harness):
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.store = memory._Store()
+        self.store = memory.store.Store()
         if name in ("DelayIgnored", "LimitIgnored"):
             self.gate = lambda driver: driver
 
@@ -201,10 +201,10 @@ class BrokenHarness(Harness):
             return broken
         driver = memory.MemoryDriver(self.store, clock)
         for place, base in (
-            ("queues", memory._Queues),
-            ("messages", memory._Messages),
-            ("claims", memory._Claims),
-            ("subscriptions", memory._Subscriptions),
+            ("queues", memory.queues.Queues),
+            ("messages", memory.messages.Messages),
+            ("claims", memory.claims.Claims),
+            ("subscriptions", memory.subscriptions.Subscriptions),
         ):
             if fault and issubclass(fault, base):
                 setattr(driver, place, fault(driver))

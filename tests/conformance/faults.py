@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 
-class DoubleClaim(memory._Claims):
+class DoubleClaim(memory.claims.Claims):
     """Forgets that claimed messages are claimed when the next one asks."""
 
     def claim(
@@ -59,20 +59,20 @@ class DoubleClaim(memory._Claims):
             return super().claim(queue, requests)
 
 
-class StopsFiltering(memory._Claims):
+class StopsFiltering(memory.claims.Claims):
     """Looks at the delay of messages up to the first free one, and not behind it."""
 
     def claim(
         self, queue: QueueRef, requests: Sequence[ClaimRequest]
     ) -> Sequence[Claim | MQError | None]:
         with self._box(queue) as (box, _):
-            for first in islice(box.rows(memory.FREE), 1) if box else ():
-                for row in list(box.rows(memory.DELAYED, after=first.number)):  # type: ignore[union-attr]
+            for first in islice(box.rows(memory.box.FREE), 1) if box else ():
+                for row in list(box.rows(memory.box.DELAYED, after=first.number)):  # type: ignore[union-attr]
                     box.end_delay(row)  # type: ignore[union-attr]
             return super().claim(queue, requests)
 
 
-class CheckThenAct(memory._Claims):
+class CheckThenAct(memory.claims.Claims):
     """Lets go of the lock between looking for messages and taking them."""
 
     def claim(
@@ -82,51 +82,51 @@ class CheckThenAct(memory._Claims):
 
     def _take(self, queue: QueueRef, request: ClaimRequest) -> Claim | None:
         with self._box(queue) as (box, now):
-            rows = list(islice(box.rows(memory.FREE), request.limit)) if box else []
+            rows = list(islice(box.rows(memory.box.FREE), request.limit)) if box else []
         if not rows:
             return None
         with self._box(queue) as (box, _):
             assert box is not None
-            lease = memory._Lease(request.id, request.ttl, request.grace, now)
+            lease = memory.box.Lease(request.id, request.ttl, request.grace, now)
             for row in rows:
-                box.places[memory.FREE].pop(row.number, None)
+                box.places[memory.box.FREE].pop(row.number, None)
             box.hold(lease, rows)
             return lease.claim()
 
 
-class ClaimScans(memory._Claims):
+class ClaimScans(memory.claims.Claims):
     """Walks over every message before it claims some."""
 
     def claim(
         self, queue: QueueRef, requests: Sequence[ClaimRequest]
     ) -> Sequence[Claim | MQError | None]:
         with self._box(queue) as (box, _):
-            for _row in box.rows(*memory.ALL) if box else ():
+            for _row in box.rows(*memory.box.ALL) if box else ():
                 pass
             return super().claim(queue, requests)
 
 
-class TenMakeAWalk(memory._Messages):
+class TenMakeAWalk(memory.messages.Messages):
     """Finds one message by its id, and several by going through the queue."""
 
     def get_many(self, queue: QueueRef, ids: Sequence[str]) -> tuple[Message, ...]:
         with self._box(queue) as (box, _):
-            for _row in box.rows(*memory.ALL) if box and len(ids) > 1 else ():
+            for _row in box.rows(*memory.box.ALL) if box and len(ids) > 1 else ():
                 pass
             return super().get_many(queue, ids)
 
 
-class PurgeWalks(memory._Messages):
+class PurgeWalks(memory.messages.Messages):
     """Removes the messages one by one while the caller waits."""
 
     def purge(self, queue: QueueRef) -> None:
         with self._box(queue) as (box, _):
-            for row in list(box.rows(*memory.ALL)) if box else ():
+            for row in list(box.rows(*memory.box.ALL)) if box else ():
                 box.remove(row)  # type: ignore[union-attr]
             super().purge(queue)
 
 
-class FilterAfterLimit(memory._Messages):
+class FilterAfterLimit(memory.messages.Messages):
     """Takes as many messages as a page holds, then leaves out those that do not match."""
 
     def list(
@@ -138,7 +138,7 @@ class FilterAfterLimit(memory._Messages):
         return replace(page, items=tuple(each for each in page.items if each.id in wanted))
 
 
-class PostDoubles(memory._Messages):
+class PostDoubles(memory.messages.Messages):
     """Stores a message that it has already once more."""
 
     def post(self, queue: QueueRef, messages: Sequence[NewMessage]) -> Sequence[str | MQError]:
@@ -149,7 +149,7 @@ class PostDoubles(memory._Messages):
         return [new.id for new in messages]
 
 
-class RemembersIds(memory._Messages):
+class RemembersIds(memory.messages.Messages):
     """Takes a message for one that it has already when it was deleted."""
 
     def post(self, queue: QueueRef, messages: Sequence[NewMessage]) -> Sequence[str | MQError]:
@@ -160,14 +160,14 @@ class RemembersIds(memory._Messages):
         return [new.id for new in messages]
 
 
-class TrimsIds(memory._Messages):
+class TrimsIds(memory.messages.Messages):
     """Does not see a space behind an id."""
 
     def get_many(self, queue: QueueRef, ids: Sequence[str]) -> tuple[Message, ...]:
         return super().get_many(queue, [each.rstrip(" ") for each in ids])
 
 
-class FoldsSubscribers(memory._Subscriptions):
+class FoldsSubscribers(memory.subscriptions.Subscriptions):
     """Takes capitals and small letters for the same."""
 
     def create(self, queue: QueueRef, subscription: NewSubscription) -> Subscription | None:
@@ -179,14 +179,14 @@ class FoldsSubscribers(memory._Subscriptions):
         return super().create(queue, subscription)
 
 
-class NumbersAreFloats(memory._Queues):
+class NumbersAreFloats(memory.queues.Queues):
     """Keeps integers as floats, as some JSON libraries do."""
 
     def create(self, queue: QueueRef, metadata: Metadata) -> bool:
         return super().create(queue, json.loads(json.dumps(dict(metadata)), parse_int=float))
 
 
-class _CountingMessages(memory._Messages):
+class _CountingMessages(memory.messages.Messages):
     def delete(
         self, queue: QueueRef, handles: Sequence[Handle], *, all_or_nothing: bool = False
     ) -> Sequence[MQError | None]:
@@ -199,7 +199,7 @@ class _CountingMessages(memory._Messages):
             return results
 
 
-class _DriftingQueues(memory._Queues):
+class _DriftingQueues(memory.queues.Queues):
     def stats(self, queue: QueueRef) -> QueueStats:
         stats = super().stats(queue)
         with self._box(queue) as (box, _):
@@ -210,13 +210,13 @@ class _DriftingQueues(memory._Queues):
 class StatsDrift(memory.MemoryDriver):
     """Subtracts a deleted message as often as somebody deletes it."""
 
-    def __init__(self, store: memory._Store, clock: Clock) -> None:
+    def __init__(self, store: memory.store.Store, clock: Clock) -> None:
         super().__init__(store, clock)
         self.messages = _CountingMessages(self)
         self.queues = _DriftingQueues(self)
 
 
-class TornBatch(memory._Messages):
+class TornBatch(memory.messages.Messages):
     """Declares that a batch appears at one moment, and stores its messages one after another."""
 
     def post(self, queue: QueueRef, messages: Sequence[NewMessage]) -> Sequence[str | MQError]:
@@ -226,7 +226,7 @@ class TornBatch(memory._Messages):
 class NoOrder(memory.MemoryDriver):
     """Declares an order, and puts new messages first."""
 
-    def __init__(self, store: memory._Store, clock: Clock) -> None:
+    def __init__(self, store: memory.store.Store, clock: Clock) -> None:
         super().__init__(store, clock)
         if next(store.counter) < 10**6:
             store.counter = count(10**9, -1)

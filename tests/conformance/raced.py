@@ -13,7 +13,7 @@ ROUND_TRIP = 0.005
 """Seconds to a store that is far away."""
 
 
-class RenewLooksFirst(memory._Claims):
+class RenewLooksFirst(memory.claims.Claims):
     """Looks whether the claim is live, and renews it in a step of its own."""
 
     def renew(self, queue: QueueRef, claim_id: str, *, ttl: int, grace: int) -> None:
@@ -27,12 +27,12 @@ class RenewLooksFirst(memory._Claims):
                 box.end_claim(box.claims[claim_id])
             there = [row for row in rows if row.new.id in box.by_id]
             for row in there:
-                box.places[memory.FREE].pop(row.number, None)
+                box.places[memory.box.FREE].pop(row.number, None)
                 row.claim_count -= 1  # which holding them adds
-            box.hold(memory._Lease(claim_id, ttl, grace, now), there)
+            box.hold(memory.box.Lease(claim_id, ttl, grace, now), there)
 
 
-class DeleteLooksFirst(memory._Messages):
+class DeleteLooksFirst(memory.messages.Messages):
     """Looks whether the handle gives the right, and deletes in a step of its own."""
 
     def delete(
@@ -50,7 +50,7 @@ class DeleteLooksFirst(memory._Messages):
         return errors
 
 
-class MarkerCounts(memory._Messages):
+class MarkerCounts(memory.messages.Messages):
     """Its marker says how many messages have been listed."""
 
     def list(self, queue: QueueRef, *, marker: str | None = None, **options: Any) -> Page[Message]:
@@ -60,8 +60,12 @@ class MarkerCounts(memory._Messages):
         return Page(items, str(start + len(items)) if items else None)
 
 
-class BatchInPieces(memory._Messages):
+class BatchInPieces(memory.messages.Messages):
     """Stores one message of a batch after the other."""
 
     def post(self, queue: QueueRef, messages: Sequence[NewMessage]) -> Sequence[str | MQError]:
-        return [result for new in messages for result in memory._Messages.post(self, queue, [new])]
+        return [
+            result
+            for new in messages
+            for result in memory.messages.Messages.post(self, queue, [new])
+        ]

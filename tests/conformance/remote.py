@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from mqcore.conformance.calls import CONTROLLERS, methods_of
 from mqcore.contract import Capability, Clock, Closed, Driver, MQError, QueueStats, Unavailable
-from mqcore.memory import MemoryDriver, _Store
+from mqcore.memory import MemoryDriver
+from mqcore.memory.store import Store
 
 TIMEOUT = 5.0
 
@@ -27,7 +28,7 @@ class RemoteServer(socketserver.ThreadingTCPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.store = _Store()
+        self.store = Store()
         self.port: int = self.server_address[1]
         thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
         thread.start()

@@ -18,7 +18,7 @@ __all__ = [
 
 
 class HintsNever(memory.MemoryDriver):
-    def __init__(self, store: memory._Store, clock: Clock) -> None:
+    def __init__(self, store: memory.store.Store, clock: Clock) -> None:
         super().__init__(store, clock)
         self.waking = Waking()
 
@@ -26,7 +26,7 @@ class HintsNever(memory.MemoryDriver):
 class HintsOnItself(memory.MemoryDriver):
     """Knows nothing of other handles."""
 
-    def __init__(self, store: memory._Store, clock: Clock) -> None:
+    def __init__(self, store: memory.store.Store, clock: Clock) -> None:
         super().__init__(store, clock)
         self.waking = LocalWaking(self)
 
@@ -44,7 +44,7 @@ class _AtFirst(LocalWaking):
 
 
 class HintsAtFirstOnly(memory.MemoryDriver):
-    def __init__(self, store: memory._Store, clock: Clock) -> None:
+    def __init__(self, store: memory.store.Store, clock: Clock) -> None:
         super().__init__(store, clock)
         self.waking = _AtFirst(store)
 
@@ -64,7 +64,7 @@ class _AtOnce(Waking):
 
 
 class HintsAlways(memory.MemoryDriver):
-    def __init__(self, store: memory._Store, clock: Clock) -> None:
+    def __init__(self, store: memory.store.Store, clock: Clock) -> None:
         super().__init__(store, clock)
         self.waking = _AtOnce(store)
 

@@ -8,14 +8,15 @@ from mqcore.checked import CheckedDriver
 from mqcore.conformance import *  # noqa: F403
 from mqcore.conformance import Clock, Harness
 from mqcore.contract import Capability, Driver, Limits
-from mqcore.memory import MemoryDriver, _Store
+from mqcore.memory import MemoryDriver
+from mqcore.memory.store import Store
 
 
 class ModestHarness(Harness):
     gate = CheckedDriver
 
     def __init__(self) -> None:
-        self.store = _Store()
+        self.store = Store()
         self.store.counter = count(10**9, -1)  # the newest message comes first
 
     def open(self, clock: Clock) -> Driver:

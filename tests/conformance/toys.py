@@ -9,10 +9,10 @@ import os, signal, sys, threading
 from mqcore import memory
 from mqcore.contract import MessageController
 
-class Messages(memory._Messages): pass
-class Queues(memory._Queues): pass
-class Claims(memory._Claims): pass
-class Subscriptions(memory._Subscriptions): pass
+class Messages(memory.messages.Messages): pass
+class Queues(memory.queues.Queues): pass
+class Claims(memory.claims.Claims): pass
+class Subscriptions(memory.subscriptions.Subscriptions): pass
 
 def open_driver(uri, *, clock):
     driver = memory.open_driver("memory://toy", clock=clock)
@@ -42,7 +42,7 @@ class Subscriptions:
 """,
     "shapes": HEAD
     + """
-class Messages(memory._Messages):
+class Messages(memory.messages.Messages):
     def get_many(self, queue, ids):
         return (message for message in super().get_many(queue, ids))
     def pop(self, queue, limit):
@@ -55,13 +55,13 @@ class Messages(memory._Messages):
         except Exception:
             return None
 
-class Queues(memory._Queues):
+class Queues(memory.queues.Queues):
     def list(self, project, **options):
         return super().list(project, **options).items
 """,
     "foreign": HEAD
     + """
-class Queues(memory._Queues):
+class Queues(memory.queues.Queues):
     def get(self, queue):
         return {}[queue.name]
     def stats(self, queue):
@@ -69,13 +69,13 @@ class Queues(memory._Queues):
 """,
     "hangs": HEAD
     + """
-class Messages(memory._Messages):
+class Messages(memory.messages.Messages):
     def purge(self, queue):
         threading.Event().wait()
 """,
     "dies": HEAD
     + """
-class Messages(memory._Messages):
+class Messages(memory.messages.Messages):
     def pop(self, queue, limit):
         os._exit(3)
     def purge(self, queue):
@@ -89,7 +89,7 @@ def open_driver(uri, *, clock, opened=open_driver):
 """,
     "wrong": HEAD
     + """
-class Queues(memory._Queues):
+class Queues(memory.queues.Queues):
     def create(self, queue, metadata):
         return not super().create(queue, metadata)
 """,
