@@ -152,6 +152,17 @@ class TestQueueMetadata(Suite):
         self.driver.queues.set_metadata(self.queue, {"a": 1})
         assert self.driver.queues.get(self.queue).version != first
 
+    def test_no_version_comes_again(self) -> None:
+        versions = []
+        for n in range(4):
+            versions.append(self.driver.queues.get(self.queue).version)
+            for change in range(n + 1):
+                self.driver.queues.set_metadata(self.queue, {"a": change})
+                versions.append(self.driver.queues.get(self.queue).version)
+            self.driver.queues.delete(self.queue)
+            self.driver.queues.create(self.queue, {})
+        assert len(set(versions)) == len(versions)
+
     def test_a_write_on_an_old_version_is_a_conflict(self) -> None:
         old = self.driver.queues.get(self.queue).version
         self.driver.queues.set_metadata(self.queue, {"a": 1}, if_version=old)

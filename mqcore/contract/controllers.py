@@ -9,8 +9,8 @@ Rules that hold for every method and are not repeated below:
   `Unavailable` the caller cannot know whether the call took effect, and may repeat it: the ids
   in the request make the repetition harmless.
 - The driver does not retry a refused call, but it may hide a lost connection by repeating a
-  call with the same ids. The service retries `QueueNotFound` once, after creating the queue.
-  Everything else goes to the user.
+  call with the same ids. The service retries `QueueNotFound`, after creating the queue, and
+  `MetadataConflict`, after reading the metadata. Everything else goes to the user.
 - Batches take a sequence and return one with one result per item, in order. An error of one
   item is an `MQError` *in* the result; it does not touch the others. An exception *raised* by a
   batch means that no item took effect. An empty batch gives an empty result.
@@ -136,6 +136,7 @@ class MessageController(abc.ABC):
         the call stores all or raises; without, an item that is an error was not stored.
         A message whose id is already in the queue is not stored again, and its id is the
         result as if it had been: so a post may be repeated after its answer was lost.
+        MetadataConflict is raised where `Driver.checks_versions`.
         """
 
     joins_posts: bool = False
@@ -285,7 +286,8 @@ class ClaimController(abc.ABC):
         happened: the service creates it and asks again. It must not be the queue itself.
 
         A request whose id is a claim that lives in this queue gets that claim: so a claim may
-        be repeated after its answer was lost, and strands nothing.
+        be repeated after its answer was lost, and strands nothing. MetadataConflict is raised
+        where `Driver.checks_versions`.
         """
 
     @abc.abstractmethod

@@ -42,9 +42,10 @@ class Driver(abc.ABC):
     """True when posts and claims heed `QueueRef.if_version` at no cost.
 
     Then core remembers what the metadata of a queue asks for, instead of reading it before each
-    of them. A post or claim by a reference with another version than the queue's, which is that
-    of `Queue.version` and which no two queues of a name have had, has MetadataConflict as what it
-    raises or as its result, and does nothing. A missing queue is one in any version.
+    of them. By a reference with another version than the queue's, which is that of `Queue.version`,
+    `post` and `claim` raise MetadataConflict and do nothing, and `post_to_several` has it as the
+    result of that post. A missing queue is missing in any version. No version comes again, in
+    this queue or another one of its name, not even when a store is restored from a backup.
     """
 
     queues: QueueController

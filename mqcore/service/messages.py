@@ -167,7 +167,13 @@ class MessageService:
         try:
             outdated = isinstance(outcome, MetadataConflict | QueueNotFound)
             if outdated and batch.at.if_version is not None:
+                sent = {new.id for new in batch.messages}
                 self._prepare(batch, anew=True)
+                # Of a call that the driver repeated, they may be there by the first time.
+                refused = sent - {new.id for new in batch.messages}
+                if refused:
+                    handles = [Handle(message_id, force=True) for message_id in refused]
+                    self._driver.messages.delete(batch.queue, handles)
                 outcome = self._post(batch)
             if isinstance(outcome, QueueNotFound):
                 self._driver.queues.create(batch.queue, {})

@@ -69,7 +69,7 @@ class QueueService:
         rules = rules_of(stored.metadata, self._limits) if stored.metadata else self._usual_rules
         if not self._driver.checks_versions:
             return queue, rules
-        if len(self._known) >= MOST_KNOWN:
+        if queue not in self._known and len(self._known) >= MOST_KNOWN:
             self._known.clear()
         found = QueueRef(queue.project, queue.name, stored.version), rules
         self._known[queue] = found

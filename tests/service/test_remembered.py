@@ -1,6 +1,8 @@
 """The rules of a queue are remembered, and are those of its metadata all the same."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from mqcore.contract import MQError, Queue, QueueRef, TooLarge
 from mqcore.loader import open_store
 from mqcore.memory import MemoryDriver
+from mqcore.memory.store import Store
 from mqcore.service import NewClaim, Post, Posting, Service
 
 from .conftest import Bench
@@ -112,6 +115,48 @@ def test_a_dead_letter_queue_that_somebody_named_counts_from_the_next_claim_on(t
         claim = one.claims.claim(QUEUE, lease)
         assert claim
         one.claims.release(QUEUE, claim.id)
+
+
+class LosesAnswers(MemoryDriver):
+    """Repeats each post and claim as if the answer had been lost, after a change by others."""
+
+    def __init__(self, change: dict[str, Any]) -> None:
+        super().__init__(Store(), time.time)
+        post, claim = self.messages.post, self.claims.claim
+
+        def repeat(call: Callable[..., Any], queue: QueueRef, *arguments: Any) -> Any:
+            call(queue, *arguments)
+            if queue.if_version is not None:
+                self.queues.set_metadata(queue, change)
+            return call(queue, *arguments)
+
+        self.messages.post = partial(repeat, post)  # type: ignore[method-assign]
+        self.claims.claim = partial(repeat, claim)  # type: ignore[method-assign]
+
+
+def test_a_change_between_a_lost_answer_and_the_repetition_doubles_nothing() -> None:
+    driver = LosesAnswers({"_default_message_ttl": 100})
+    service = Service(driver)
+    service.queues.create(QUEUE)
+    (posted,) = service.messages.post(QUEUE, Post([Posting(b"1")]))
+    assert [message.id for message in service.messages.list(QUEUE).items] == [posted]
+    service.messages.post(QUEUE, Post([Posting(b"2")]))
+    claim = service.claims.claim(QUEUE, NewClaim(1, 60, 60))
+    assert claim
+    assert [message.id for message in claim.messages] == [posted]
+    assert service.queues.stats(QUEUE).claimed == 1
+
+
+def test_a_post_that_is_refused_after_a_lost_answer_leaves_nothing() -> None:
+    driver = LosesAnswers({"_max_messages_post_size": 3})
+    service = Service(driver)
+    service.queues.create(QUEUE)
+    large, small = service.messages.post_many(
+        QUEUE, [Post([Posting(b"12"), Posting(b"34")]), Post([Posting(b"5")])]
+    )
+    assert isinstance(large, TooLarge)
+    assert not isinstance(small, MQError)
+    assert [message.id for message in service.messages.list(QUEUE).items] == list(small)
 
 
 def test_metadata_is_read_once_where_the_store_checks_its_version(

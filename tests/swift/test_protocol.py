@@ -1,7 +1,9 @@
 """Whoever is stopped wherever: no message is in two claims, nothing is lost, and others go on."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Barrier, Event, Thread
 from typing import Any
 
@@ -9,9 +11,10 @@ import pytest
 from mqcore_swift.commands import Command, Moment, apply
 from mqcore_swift.driver import SwiftDriver
 from mqcore_swift.errors import translate
+from mqcore_swift.names import digest
 from mqcore_swift.requests import Requests
 
-from mqcore.contract import Handle, NewMessage, Unavailable, new_id
+from mqcore.contract import Handle, MetadataConflict, NewMessage, QueueRef, Unavailable, new_id
 from tests.backends import Swift
 
 from .conftest import QUEUE, Handles, claim, post
@@ -23,6 +26,31 @@ def two(handles: Handles) -> tuple[SwiftDriver, SwiftDriver]:
     one, other = handles.open(), handles.open()
     one.queues.create(QUEUE, {})
     return one, other
+
+
+def test_a_refused_post_leaves_those_of_its_entry_their_bodies(
+    two: tuple[SwiftDriver, SwiftDriver],
+) -> None:
+    """Three that waited together are one entry; the first was outdated by another process."""
+    one, other = two
+    second = QueueRef(QUEUE.project, "second")
+    one.queues.create(second, {})
+    old = replace(QUEUE, if_version=one.queues.get(QUEUE).version)
+    other.queues.set_metadata(QUEUE, {"a": 1})
+    log = one._store._log(digest(QUEUE.project))
+    with ThreadPoolExecutor(3) as pool:
+        with log._lock:
+            calls = []
+            for queue, body in ((old, b"refused"), (second, b"the second"), (QUEUE, b"3")):
+                new = NewMessage(new_id(), body, 3600)
+                calls.append(pool.submit(one.messages.post, queue, [new]))
+                while len(log._waiting) < len(calls):
+                    time.sleep(0.001)
+        assert isinstance(calls[0].exception(), MetadataConflict)
+        assert [len(call.result()) for call in calls[1:]] == [1, 1]
+    for driver in (one, other):
+        for queue, body in ((second, b"the second"), (QUEUE, b"3")):
+            assert [message.body for message in driver.messages.list(queue).items] == [body]
 
 
 def requests_of(driver: SwiftDriver) -> Requests:

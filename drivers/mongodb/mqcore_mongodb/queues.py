@@ -16,11 +16,12 @@ from mqcore.contract import (
     QueueNotFound,
     QueueRef,
     QueueStats,
+    new_id,
 )
 
 from .errors import Duplicate
 from .schema import SHOWN
-from .store import Document, Store, as_wanted, key_of, version_of
+from .store import Document, Store, as_wanted, key_of
 from .subscriptions import drop_subscriptions
 from .values import to_json
 from .walk import Walker
@@ -43,14 +44,13 @@ class Queues(QueueController):
 
     def get(self, queue: QueueRef) -> Queue:
         found = self._store.call(
-            # As no failover takes it back: another queue, or change, could get the same version.
-            lambda: self._store.settled["queues"].find_one(
-                {"_id": key_of(queue)}, {"metadata": 1, "u": 1, "version": 1}
+            lambda: self._store.fast["queues"].find_one(
+                {"_id": key_of(queue)}, {"metadata": 1, "version": 1}
             )
         )
         if found is None:
             raise QueueNotFound(queue)
-        return Queue(queue.name, json.loads(found["metadata"]), version_of(found))
+        return Queue(queue.name, json.loads(found["metadata"]), found["version"])
 
     def exists(self, queue: QueueRef) -> bool:
         return self._store.call(lambda: self._store.view(queue)) is not None
@@ -59,7 +59,7 @@ class Queues(QueueController):
         self, queue: QueueRef, metadata: Metadata, *, if_version: str | None = None
     ) -> None:
         wanted = as_wanted(replace(queue, if_version=if_version))
-        change = {"$set": {"metadata": to_json(metadata)}, "$inc": {"version": 1}}
+        change = {"$set": {"metadata": to_json(metadata), "version": new_id()}}
         done = self._store.call(
             lambda: self._store.safe["queues"].update_one(wanted, change),
             repeat=if_version is None,
@@ -157,7 +157,7 @@ def _create(store: Store, queue: QueueRef, metadata: str) -> bool:
     store.safe["counts"].insert_one(_no_messages(q))
     new = {"_id": key_of(queue), "u": q, "q": q, "next": 1, "posts": [], "settled": []}
     try:
-        store.safe["queues"].insert_one({**new, "metadata": metadata, "version": 1})
+        store.safe["queues"].insert_one({**new, "metadata": metadata, "version": new_id()})
     except Duplicate:
         store.fast["counts"].delete_one({"_id": q})
         return False

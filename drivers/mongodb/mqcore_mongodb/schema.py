@@ -40,7 +40,7 @@ __all__ = [
     "UNDELAYED",
 ]
 
-LAYOUT = 2
+LAYOUT = 3
 """The version of how data is stored."""
 
 FREE, DELAYED, CLAIMED, GONE = range(4)

@@ -28,7 +28,6 @@ __all__ = [
     "as_wanted",
     "joined",
     "key_of",
-    "version_of",
 ]
 
 T = TypeVar("T")
@@ -69,7 +68,7 @@ class View:
             found["next"],
             found["posts"],
             found.get("due"),
-            version_of(found),
+            found["version"],
         )
 
     def shows(self, seq: int) -> bool:
@@ -100,22 +99,10 @@ def key_of(queue: QueueRef) -> Document:
     return {"p": queue.project, "n": queue.name}
 
 
-def version_of(found: Document) -> str:
-    """That of the metadata, which no other queue of the name has had."""
-    return f"{found['u']}.{found['version']}"
-
-
 def as_wanted(queue: QueueRef) -> Document:
     """What finds the queue's document: in the version of the reference, if it has one."""
-    if queue.if_version is None:
-        return {"_id": key_of(queue)}
-    u, _, version = queue.if_version.partition(".")
-    return {"_id": key_of(queue), "u": _number(u), "version": _number(version)}
-
-
-def _number(text: str) -> int:
-    """Of a part of a version; -1, which none has, when it is nonsense."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
+    key = {"_id": key_of(queue)}
+    return key if queue.if_version is None else {**key, "version": queue.if_version}
 
 
 VIEW: Mapping[str, Any] = {"metadata": 0, "settled": 0}

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, func, insert, select
+from sqlalchemy import BigInteger, bindparam, case, func, insert, select
 
 from mqcore.contract import (
     Mark,
@@ -37,7 +37,12 @@ _SET = Statement(
         "queues_by_name",
         queues.update()
         .where(*NAMED)
-        .values(metadata=bindparam("new"), version=queues.c.version + 1),
+        .values(
+            metadata=bindparam("new"),
+            version=case(
+                (queues.c.version >= bindparam("at"), queues.c.version + 1), else_=bindparam("at")
+            ),
+        ),
     )
 )
 _DELETE = Statement(queues.delete().where(queues.c.id == bindparam("q")))
@@ -224,7 +229,9 @@ def _create(work: Work, queue: QueueRef, metadata: str) -> bool:
 
 
 def _set_metadata(work: Work, queue: QueueRef, metadata: str, if_version: str | None) -> None:
-    new = {**names(queue), "new": metadata}
+    # Microseconds of the clock, as for a new queue: a store that is restored from a backup gives
+    # none of the versions again that somebody may remember.
+    new = {**names(queue), "new": metadata, "at": int(work.now * 1_000_000)}
     if if_version is None:
         if not storable(work.db, queue) or not work.db.run(_SET, new):
             raise QueueNotFound(queue)

@@ -135,18 +135,18 @@ def post(
     at: Moment, name: str, messages: Sequence[Any], if_version: str | None = None
 ) -> str | None:
     queue = at.project.queue(name)
-    if _is_outdated(queue, if_version):
-        return CONFLICT
+    outdated = _is_outdated(queue, if_version)
     for message_id, ttl, delay, client, checksum, size in messages:
+        # The bodies are there, wanted or not, and those of the next command lie behind them.
         body = at.body(size)
-        if queue is None or queue.box.find(message_id):
+        if queue is None or outdated or queue.box.find(message_id):
             continue
         due = at.now + delay if delay else 0
         number = at.project.next_number()
         queue.box.add(
             Row(number, message_id, body, client, checksum, ttl, at.now, at.now + ttl, due)
         )
-    return None if queue else MISSING
+    return MISSING if queue is None else CONFLICT if outdated else None
 
 
 def delete(at: Moment, name: str, handles: Sequence[Any], whole: bool) -> list[Any]:
