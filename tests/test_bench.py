@@ -285,6 +285,14 @@ def get(port: int, path: str) -> int:
         connection.close()
 
 
+def test_preparations_go_on_after_the_server_closed_an_idle_connection() -> None:
+    with serving("memory://", keep_alive=1) as server:
+        client = Client(server.port)
+        client.create("q")
+        time.sleep(1.5)
+        client.fill("q", 1)
+
+
 def test_the_empty_server_has_nothing_but_one_handler() -> None:
     with serving("memory://", "empty") as server:
         assert (get(server.port, "/"), get(server.port, "/v2/ping")) == (204, 404)

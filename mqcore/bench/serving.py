@@ -154,5 +154,8 @@ class Client:
             said = answer.read().decode(errors="replace")
         except (OSError, http.client.HTTPException) as exc:
             raise Unavailable(f"the server did not answer: {exc}") from exc
+        finally:
+            # The next one opens it again: by then the server may have closed an idle connection.
+            self._connection.close()
         if answer.status >= 300:
             raise NotMeasured(f"{method} of {queue}{rest} gave {answer.status}: {said[:200]}")
