@@ -17,6 +17,7 @@ from mqcore.contract import (
     Misconfigured,
     NewMessage,
     NewSubscription,
+    QueueNotFound,
     QueueRef,
     Unavailable,
     new_id,
@@ -235,6 +236,22 @@ def test_a_key_of_another_type_is_met_before_anything_is_written(
     with pytest.raises(Unavailable, match="other data under keys that are ours"):
         call(driver)
     assert sorted(other.keys()) == sorted([key.encode(), b"mqcore:layout"])
+    driver.close()
+
+
+def test_a_queue_whose_record_was_evicted_is_missing_until_it_is_made_again(
+    server: Redis,
+) -> None:
+    uri = server.fresh_database()
+    driver = opened(uri)
+    driver.queues.create(QUEUE, {})
+    redis.Redis.from_url(uri).delete(KEYS.of(QUEUE).record)
+    with pytest.raises(QueueNotFound):
+        driver.queues.set_metadata(QUEUE, {"a": 1})
+    with pytest.raises(QueueNotFound):
+        post(driver)
+    assert driver.queues.create(QUEUE, {})
+    post(driver)
     driver.close()
 
 

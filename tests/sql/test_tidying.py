@@ -181,6 +181,22 @@ def test_markers_and_versions_of_a_deleted_queue_mean_nothing_in_its_successor(
         driver.queues.set_metadata(QUEUE, {}, if_version=version)
 
 
+def test_no_version_comes_again_when_a_backup_is_restored(
+    driver: SqlDriver, path: Path, clock: Clock
+) -> None:
+    def change() -> str | None:
+        clock.advance(1)
+        driver.queues.set_metadata(QUEUE, {"at": clock()})
+        return driver.queues.get(QUEUE).version
+
+    change()
+    with closing(sqlite3.connect(path, isolation_level=None)) as file:
+        (backup,) = file.execute("SELECT version FROM queues").fetchone()
+        remembered = [change(), change()]
+        file.execute("UPDATE queues SET version = ?", (backup,))
+    assert not {change(), change()} & set(remembered)
+
+
 def test_a_subscription_stored_without_a_mark_counts_as_confirmed(
     driver: SqlDriver, path: Path
 ) -> None:
