@@ -175,7 +175,8 @@ def against_server(plan: Plan, raw: Raw, uri: str, progress: Progress) -> list[R
     raw.body = b'"%s"' % (b"x" * 1000)  # what the load generator posts
     at = plan.connections
     progress.begin("raw, server", plan.rounds * len(at))
-    with serving(uri) as server, closing(Client(server.port)) as client:
+    with serving(uri) as server:
+        client = Client(server.port)
         client.create("raw")
         server.load(Load("post_10", at[-1], 1, "raw"))
         for _ in settle([raw.post], plan.seconds):

@@ -304,7 +304,6 @@ def test_a_server_that_merges_nothing_serves(kind: str) -> None:
         client = Client(server.port)
         client.fill("q", 100)
         client.delete_all()
-        client.close()
 
 
 @pytest.mark.parametrize("kind", [Unmerged, Hop])

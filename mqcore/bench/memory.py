@@ -4,7 +4,7 @@ import resource
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 from .plan import Plan
 from .progress import Progress
@@ -67,27 +67,27 @@ def _through(plan: Plan, server: Server, progress: Progress) -> Row:
     """Post, claim and delete messages until enough went through."""
     connections = min(plan.connections[-1], 16)
     progress.begin("memory", plan.messages * 11 // 10)
-    with closing(Client(server.port)) as client:
-        rates: list[float] = []
+    client = Client(server.port)
+    rates: list[float] = []
 
-        def push(messages: int) -> Iterator[float]:
-            while messages > 0:
-                # What wrk leaves half done at its end must not pile up, so each load has a queue.
-                queue = f"through-{len(rates)}"
-                client.create(queue)
-                sample = server.load(Load("through", connections, plan.seconds, queue))
-                client.delete_all()
-                moved = int(sample.messages * plan.seconds)
-                if moved == 0:
-                    raise NotMeasured("no message went through the server")
-                messages -= moved
-                rates.append(sample.messages)
-                progress.step("messages through the server", moved)
-                yield _resident(server)
+    def push(messages: int) -> Iterator[float]:
+        while messages > 0:
+            # What wrk leaves half done at its end must not pile up, so each load has a queue.
+            queue = f"through-{len(rates)}"
+            client.create(queue)
+            sample = server.load(Load("through", connections, plan.seconds, queue))
+            client.delete_all()
+            moved = int(sample.messages * plan.seconds)
+            if moved == 0:
+                raise NotMeasured("no message went through the server")
+            messages -= moved
+            rates.append(sample.messages)
+            progress.step("messages through the server", moved)
+            yield _resident(server)
 
-        before = _resident(server)
-        warm = [*push(max(1, plan.messages // 10))][-1]
-        readings = [*push(plan.messages)]
+    before = _resident(server)
+    warm = [*push(max(1, plan.messages // 10))][-1]
+    readings = [*push(plan.messages)]
     return Row(
         section="memory",
         operation="through",
@@ -113,26 +113,26 @@ def _beside_idle(plan: Plan, server: Server, idle: int, progress: Progress) -> R
     progress.begin("idle", plan.rounds * (2 + idle // OPENED_AT_ONCE))
     pairs: list[tuple[Sample, Sample]] = []
     readings: list[dict[str, float]] = []
-    with closing(Client(server.port)) as client:
-        client.create("busy")
-        server.load(Load("post_10", connections, 1, "busy"))
-        for number in range(plan.rounds):
-            samples: dict[bool, Sample] = {}
-            # Each goes first every second time.
-            for crowded in (False, True) if number % 2 == 0 else (True, False):
-                if crowded:
-                    before = _resident(server)
-                    with _idle_connections(server.port, idle, progress) as held:
-                        reading = {"MB": before, "MB beside": _resident(server)}
-                        samples[crowded] = server.load(busy)
-                        reading["still open"] = sum(_is_open(each) for each in held)
-                    readings.append(reading)
-                    time.sleep(SETTLE)
-                else:
+    client = Client(server.port)
+    client.create("busy")
+    server.load(Load("post_10", connections, 1, "busy"))
+    for number in range(plan.rounds):
+        samples: dict[bool, Sample] = {}
+        # Each goes first every second time.
+        for crowded in (False, True) if number % 2 == 0 else (True, False):
+            if crowded:
+                before = _resident(server)
+                with _idle_connections(server.port, idle, progress) as held:
+                    reading = {"MB": before, "MB beside": _resident(server)}
                     samples[crowded] = server.load(busy)
-                progress.step("busy beside idle ones" if crowded else "busy alone")
-            pairs.append((samples[False], samples[True]))
-        client.delete_all()
+                    reading["still open"] = sum(_is_open(each) for each in held)
+                readings.append(reading)
+                time.sleep(SETTLE)
+            else:
+                samples[crowded] = server.load(busy)
+            progress.step("busy beside idle ones" if crowded else "busy alone")
+        pairs.append((samples[False], samples[True]))
+    client.delete_all()
     kept = medians(readings)
     # Only the first round opens them in fresh memory; later ones may find room that was kept.
     each_kb = (readings[0]["MB beside"] - readings[0]["MB"]) * 1000 / idle

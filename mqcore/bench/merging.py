@@ -3,7 +3,7 @@
 `unmerged` hands single calls to our own storage threads, `hop` to a plain pool of as many.
 """
 
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 
 from .plan import Plan
 from .progress import Progress
@@ -31,7 +31,7 @@ def measure(plan: Plan, progress: Progress) -> list[Row]:
         servers: list[tuple[str, Server]] = []
         for name, kind in KINDS.items():
             server = stack.enter_context(serving(plan.uri_for(name), kind))
-            client = stack.enter_context(closing(Client(server.port)))
+            client = Client(server.port)
             _create(client, name)
             stack.callback(client.delete_all)
             server.load(Load("post_10", plan.connections[-1], 1, name))

@@ -1,7 +1,6 @@
 """What a server with one worker does: rates and latencies at several numbers of connections."""
 
 from collections.abc import Iterator
-from contextlib import closing
 
 from .plan import Plan
 from .progress import Progress
@@ -29,8 +28,8 @@ def measure(plan: Plan, progress: Progress) -> list[Row]:
     with (
         serving(plan.uri_for("server")) as server,
         serving(plan.uri_for("empty"), "empty") as empty,
-        closing(Client(server.port)) as client,
     ):
+        client = Client(server.port)
         run = _Run(plan, progress, server, empty, client)
         run.warm_up()
         for number in range(plan.rounds):

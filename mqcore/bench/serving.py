@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import IO
@@ -124,7 +124,7 @@ class Client:
     """The few requests that prepare a load and tidy up after it."""
 
     def __init__(self, port: int) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self._port = port
         self._queues: dict[str, None] = {}
 
     def create(self, queue: str) -> None:
@@ -143,19 +143,15 @@ class Client:
         while self._queues:
             self._ask("DELETE", self._queues.popitem()[0], "", None)
 
-    def close(self) -> None:
-        self._connection.close()
-
     def _ask(self, method: str, queue: str, rest: str, body: object) -> None:
         text = None if body is None else json.dumps(body)
-        try:
-            self._connection.request(method, f"/v2/queues/{queue}{rest}", text, HEADERS)
-            answer = self._connection.getresponse()
-            said = answer.read().decode(errors="replace")
-        except (OSError, http.client.HTTPException) as exc:
-            raise Unavailable(f"the server did not answer: {exc}") from exc
-        finally:
-            # The next one opens it again: by then the server may have closed an idle connection.
-            self._connection.close()
+        # One for each: between two of them the server may close an idle connection.
+        with closing(http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)) as connection:
+            try:
+                connection.request(method, f"/v2/queues/{queue}{rest}", text, HEADERS)
+                answer = connection.getresponse()
+                said = answer.read().decode(errors="replace")
+            except (OSError, http.client.HTTPException) as exc:
+                raise Unavailable(f"the server did not answer: {exc}") from exc
         if answer.status >= 300:
             raise NotMeasured(f"{method} of {queue}{rest} gave {answer.status}: {said[:200]}")

@@ -28,7 +28,6 @@ FREE, DELAYED, UNDELAYED = range(3)
 """Where messages are: those that are free are undelayed, too, and so are those that are claimed."""
 ALL = (DELAYED, UNDELAYED)
 
-
 CLAIM_ENDS, DELAY_ENDS, EXPIRES = "claim ends", "delay ends", "expires"
 """What happens to a queue; of what is due at the same time, in this order."""
 

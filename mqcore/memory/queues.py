@@ -1,5 +1,6 @@
 """Queues in memory."""
 
+from dataclasses import replace
 from itertools import islice
 
 from sortedcontainers import SortedDict
@@ -7,7 +8,6 @@ from sortedcontainers import SortedDict
 from ..contract import (
     Mark,
     Metadata,
-    MetadataConflict,
     Page,
     Queue,
     QueueController,
@@ -47,8 +47,7 @@ class Queues(Controller, QueueController):
         with self._box(queue) as (box, _):
             if box is None:
                 raise QueueNotFound(queue)
-            if if_version not in (None, box.version):
-                raise MetadataConflict(queue)
+            box.check_version(replace(queue, if_version=if_version))
             box.metadata = dict(metadata)
             box.version = str(next(self._handle.store.counter))
 

@@ -26,7 +26,7 @@ from .values import to_id, to_message, to_record, to_text
 
 __all__ = ["JoinedMessages", "Messages"]
 
-_POST = script("queue", "runs", "append", "post")
+_POST = script("queue", "version", "runs", "append", "post")
 _GET = script("queue", "get")
 _LIST = script("queue", "runs", "walk", "list")
 _FIRST = script("queue", "runs", "walk", "first")

@@ -15,7 +15,6 @@ from mqcore.contract import (
     ClaimRequest,
     DeadLetter,
     Message,
-    MetadataConflict,
     MQError,
     QueueNotFound,
     QueueRef,
@@ -26,7 +25,7 @@ from .messages import free_messages, look, reserve
 from .schema import CLAIMED, FREE, bodies, claims, messages
 from .session import Reading, Session, Work
 from .statements import Statement
-from .store import Store, find, to_version
+from .store import Store, check_version, find
 
 __all__ = ["Claims"]
 
@@ -138,8 +137,7 @@ def _claim(
     begin = look(work, queue, wanted)
     if begin is None:
         return [None] * len(requests)
-    if queue.if_version is not None and to_version(queue.if_version) != begin.version:
-        raise MetadataConflict(queue)
+    check_version(queue, begin.version)
     queue_id = begin.queue_id
     served = _known(work, queue_id, requests) if work.again else {}
     taker = _Taker(work, queue, queue_id, free_messages(work, queue, begin, wanted))

@@ -34,7 +34,7 @@ from .queues import purge
 from .schema import CLAIMED, DELAYED, FREE, RETURNED, bodies, claims, numbers, queues
 from .session import Session, Work
 from .statements import Statement
-from .store import Store, check_version, find, to_version
+from .store import Store, check_version, find, to_version, version_of
 
 __all__ = ["JoinedMessages", "Messages", "free_messages", "look", "reserve"]
 
@@ -180,7 +180,7 @@ def reserve(work: Work, queue: QueueRef, n: int) -> tuple[int, int]:
             work.low.posted(queue, taken.next_seq - n)
             work.woken.add(queue)
             return taken.queue_id, taken.next_seq - n
-        check_version(work, queue)
+        check_version(queue, version_of(work, queue))
         known = 0  # purged while we waited, or an older copy of the database
     raise QueueNotFound(queue)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, case, func, insert, select
@@ -9,7 +10,6 @@ from sqlalchemy import BigInteger, bindparam, case, func, insert, select
 from mqcore.contract import (
     Mark,
     Metadata,
-    MetadataConflict,
     Page,
     Queue,
     QueueController,
@@ -24,7 +24,7 @@ from .named import NAMED, names, storable
 from .schema import counters, graves, numbers, queues, subscriptions
 from .session import Session, Work
 from .statements import Statement
-from .store import Store, find, to_version
+from .store import Store, check_version, find
 
 __all__ = ["Queues", "purge", "volume"]
 
@@ -239,8 +239,7 @@ def _set_metadata(work: Work, queue: QueueRef, metadata: str, if_version: str | 
     found = _row(work, queue, _GET_LOCKED)
     if found is None:
         raise QueueNotFound(queue)
-    if found.version != to_version(if_version):
-        raise MetadataConflict(queue)
+    check_version(replace(queue, if_version=if_version), found.version)
     work.db.run(_SET, new)
 
 

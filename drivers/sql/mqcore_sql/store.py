@@ -15,7 +15,7 @@ from .schema import queues
 from .session import Session, Work
 from .statements import Statement
 
-__all__ = ["Job", "Store", "check_version", "find", "to_version"]
+__all__ = ["Job", "Store", "check_version", "find", "to_version", "version_of"]
 
 T = TypeVar("T")
 
@@ -51,11 +51,16 @@ def find(session: Session, queue: QueueRef) -> int | None:
     return db.value(_FIND, names(queue)) if storable(db, queue) else None
 
 
-def check_version(session: Session, queue: QueueRef) -> None:
-    """Raises QueueNotFound, and MetadataConflict when the reference is to another version."""
-    version = session.db.value(_VERSION, names(queue))
+def version_of(session: Session, queue: QueueRef) -> int:
+    """That of its metadata. Raises QueueNotFound."""
+    version: int | None = session.db.value(_VERSION, names(queue))
     if version is None:
         raise QueueNotFound(queue)
+    return version
+
+
+def check_version(queue: QueueRef, version: int) -> None:
+    """Raises MetadataConflict when the reference is to another version than this one."""
     if queue.if_version is not None and to_version(queue.if_version) != version:
         raise MetadataConflict(queue)
 

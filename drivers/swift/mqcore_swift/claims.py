@@ -8,15 +8,14 @@ from mqcore.contract import (
     ClaimController,
     ClaimNotFound,
     ClaimRequest,
-    MetadataConflict,
     MQError,
     QueueNotFound,
     QueueRef,
 )
 
-from .commands import CONFLICT, MISSING, Taken, taken
+from .commands import MISSING, Taken, taken
 from .project import Project
-from .store import Store
+from .store import Store, check_answer
 
 __all__ = ["Claims"]
 
@@ -30,8 +29,7 @@ class Claims(ClaimController):
     ) -> Sequence[Claim | MQError | None]:
         wanted = [_wanted(each) for each in requests]
         answers = self._store.write(queue, "claim", wanted, queue.if_version)
-        if answers == CONFLICT:
-            raise MetadataConflict(queue)
+        check_answer(queue, answers)
         found = [each for each in answers if isinstance(each, Taken)]
         claims = iter(self._with_bodies(found))
         results: list[Claim | MQError | None] = []

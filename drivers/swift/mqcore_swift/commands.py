@@ -108,13 +108,17 @@ def create(at: Moment, name: str, metadata: Any, version: str) -> bool:
     return True
 
 
+def _is_outdated(queue: Queue | None, if_version: str | None) -> bool:
+    return queue is not None and if_version not in (None, queue.version)
+
+
 def set_metadata(
     at: Moment, name: str, metadata: Any, version: str, if_version: str | None
 ) -> str | None:
     queue = at.project.queue(name)
     if queue is None:
         return MISSING
-    if if_version not in (None, queue.version):
+    if _is_outdated(queue, if_version):
         return CONFLICT
     queue.metadata, queue.version = metadata, version
     return None
@@ -287,10 +291,6 @@ def settle(at: Moment, name: str | None, most: int) -> int:
 
 def _no_queue(project: Project, name: str, *_: Any) -> bool:
     return name not in project.queues
-
-
-def _is_outdated(queue: Queue | None, if_version: str | None) -> bool:
-    return queue is not None and if_version not in (None, queue.version)
 
 
 def _nothing_posted(

@@ -11,19 +11,17 @@ from mqcore.contract import (
     MessageClaimed,
     MessageController,
     MessageNotClaimedBy,
-    MetadataConflict,
     MQError,
     NewMessage,
     Page,
     QueueEmpty,
-    QueueNotFound,
     QueueRef,
 )
 
 from .box import ALL, CLAIMED, DELAYED, FREE, Box
-from .commands import CONFLICT, MISSING, Seen, see
+from .commands import Seen, see
 from .project import Project
-from .store import Store
+from .store import Store, check_answer
 
 __all__ = ["Messages"]
 
@@ -40,11 +38,8 @@ class Messages(MessageController):
             for new in messages
         ]
         bodies = [new.body for new in messages]
-        refusal = self._store.write(queue, "post", rows, queue.if_version, bodies=bodies)
-        if refusal == CONFLICT:
-            raise MetadataConflict(queue)
-        if refusal == MISSING:
-            raise QueueNotFound(queue)
+        answer = self._store.write(queue, "post", rows, queue.if_version, bodies=bodies)
+        check_answer(queue, answer)
         return [new.id for new in messages]
 
     def get_many(self, queue: QueueRef, ids: Sequence[str]) -> tuple[Message, ...]:

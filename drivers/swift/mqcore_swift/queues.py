@@ -4,7 +4,6 @@ from itertools import islice
 
 from mqcore.contract import (
     Metadata,
-    MetadataConflict,
     Page,
     Queue,
     QueueController,
@@ -15,9 +14,8 @@ from mqcore.contract import (
     new_id,
 )
 
-from .commands import MISSING
 from .project import Project
-from .store import Store
+from .store import Store, check_answer
 
 __all__ = ["Queues"]
 
@@ -39,11 +37,7 @@ class Queues(QueueController):
         self, queue: QueueRef, metadata: Metadata, *, if_version: str | None = None
     ) -> None:
         change = (dict(metadata), new_id(), if_version)
-        refusal = self._store.write(queue, "set_metadata", *change)
-        if refusal == MISSING:
-            raise QueueNotFound(queue)
-        if refusal:
-            raise MetadataConflict(queue)
+        check_answer(queue, self._store.write(queue, "set_metadata", *change))
 
     def delete(self, queue: QueueRef) -> None:
         self._store.write(queue, "delete_queue")

@@ -5,18 +5,26 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from mqcore.contract import Calls, Clock, Message, QueueRef, Unavailable
+from mqcore.contract import (
+    Calls,
+    Clock,
+    Message,
+    MetadataConflict,
+    QueueNotFound,
+    QueueRef,
+    Unavailable,
+)
 
 from .address import Address
 from .bodies import Bodies
-from .commands import Seen
+from .commands import CONFLICT, MISSING, Seen
 from .log import Log
 from .names import digest
 from .project import Project
 from .replica import Replica
 from .requests import Requests
 
-__all__ = ["Store"]
+__all__ = ["Store", "check_answer"]
 
 T = TypeVar("T")
 
@@ -99,6 +107,14 @@ class Store:
             self._bodies.keep(name, each.body, body)
             bodies[each.id] = body
         return bodies
+
+
+def check_answer(queue: QueueRef, answer: Any) -> None:
+    """Raise what a command's answer says of the queue, if it does."""
+    if answer == MISSING:
+        raise QueueNotFound(queue)
+    if answer == CONFLICT:
+        raise MetadataConflict(queue)
 
 
 def _message(seen: Seen, body: bytes) -> Message:

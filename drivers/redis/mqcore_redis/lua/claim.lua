@@ -1,8 +1,8 @@
--- ARGV: '=' and the wanted version or '', now, then of each request: id, limit, end, ttl, grace, and of its dead letter the name or
--- '', the most claims, the new ttl or '', the new end or ''; KEYS from 15 on are the queues of
+-- ARGV: the wanted version, now, then of each request: id, limit, end, ttl, grace, and of its dead letter
+-- the name or '', the most claims, the new ttl or '', the new end or ''; KEYS from 15 on are the queues of
 -- the dead letters, 14 for each name, in the order in which the names appear.
--- Returns -1 for another version; or for each request the claim, 0 for none, or 1 when its dead-letter queue is missing; and last,
--- how many messages were moved.
+-- Returns what `as_wanted` does unless that is 1, and else for each request the claim, 0 for none, or 1 when
+-- its dead-letter queue is missing; and last, how many messages were moved.
 local MOST_MOVED = 1000
 local moved_all = 0
 
@@ -33,9 +33,8 @@ for at = 5, #ARGV, 9 do
   requests[#requests + 1] = r
   wanted = wanted + r.limit
 end
-local version = call('HGET', QUEUE, 'version')
-if not version then return {} end
-if ARGV[3] ~= '' and ARGV[3] ~= '=' .. version then return -1 end
+local found = as_wanted()
+if found ~= 1 then return found end
 settle(math.max(STEP, wanted))
 
 -- What the request gets, and what it is to move instead.

@@ -1,8 +1,6 @@
--- ARGV: '=' and the wanted version or '', then of each message: end, due or '', record. Returns 1, 0 for a
--- missing queue or -1 for another version.
-local version = call('HGET', QUEUE, 'version')
-if not version then return 0 end
-if ARGV[3] ~= '' and ARGV[3] ~= '=' .. version then return -1 end
+-- ARGV: the wanted version, then of each message: end, due or '', record. Returns what `as_wanted` does.
+local found = as_wanted()
+if found ~= 1 then return found end
 local new = {}
 for at = 4, #ARGV, 3 do
   local record = ARGV[at + 2]
