@@ -111,6 +111,11 @@ class CheckedDriver(Driver):
         return self._driver.blocking
 
     @property
+    def cooperative(self) -> bool:  # type: ignore[override]
+        """Whether calls of the wrapped driver give way while they wait."""
+        return self._driver.cooperative
+
+    @property
     def checks_versions(self) -> bool:  # type: ignore[override]
         """Whether posts and claims of the wrapped driver heed `QueueRef.if_version`."""
         return self._driver.checks_versions

@@ -179,7 +179,7 @@ def _server() -> list[cfg.Opt]:
             default=8,
             min=1,
             max=256,
-            help="How many threads of each process work on the store.",
+            help="How many calls to the store each process makes at once.",
         ),
         cfg.IntOpt(
             "max_waiting",

@@ -120,6 +120,7 @@ async def _work(settings: Settings, listener: socket.socket, *, announce: bool) 
             server = settings.server
             bridge = Bridge(
                 server.storage_threads if driver.blocking else 0,
+                cooperative=driver.cooperative,
                 max_waiting=server.max_waiting,
                 max_waiting_per_project=server.max_waiting_per_project,
             )

@@ -115,6 +115,8 @@ def test_everything_else_is_the_wrapped_driver(checked: CheckedDriver, inner: Me
 def test_where_calls_may_be_made_is_what_the_driver_says(inner: MemoryDriver) -> None:
     assert CheckedDriver(inner).local
     assert not CheckedDriver(inner).blocking
-    inner.local, inner.blocking = False, True  # type: ignore[misc]
+    assert not CheckedDriver(inner).cooperative
+    inner.local, inner.blocking, inner.cooperative = False, True, True  # type: ignore[misc]
     assert not CheckedDriver(inner).local
     assert CheckedDriver(inner).blocking
+    assert CheckedDriver(inner).cooperative

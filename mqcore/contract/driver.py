@@ -38,6 +38,12 @@ class Driver(abc.ABC):
     A server then makes its calls on its event loop, where a thread would only cost time.
     """
 
+    cooperative: bool = False
+    """True when calls that wait give way, as `cooperation` says.
+
+    A server then makes its calls on its event loop, too, several beside each other.
+    """
+
     checks_versions: ClassVar[bool] = False
     """True when posts and claims heed `QueueRef.if_version` at no cost.
 

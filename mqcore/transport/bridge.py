@@ -1,6 +1,7 @@
 """From the event loop to the synchronous service and back.
 
-A few storage threads do the work; of a store that never waits, the event loop itself. Requests of
+A few storage threads do the work; where calls never wait, or give way while they do, the event loop
+itself. Requests of
 one kind for one queue are merged: while a call for them is in flight, those that arrive gather
 and go together in the next call. Where the store is good at it, a call also takes what waits for
 other queues. Nobody waits for company: a request that finds no call in flight and a thread that
@@ -9,22 +10,26 @@ is free goes at once (design.md, section 5).
 
 import asyncio
 import contextvars
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from mqcore.contract import Conflict, Invalid, NotFound, NotPermitted, QueueRef
 
+from .cooperative import Cooperative
 from .errors import BUSY, RETRY_AFTER, Refusal
-from .merged import Merged, Waiting
-from .workers import Finish, OnLoop, Workers
+from .merged import Merged, Pipeline, Waiting
+from .turns import Finish
+from .workers import OnLoop, Workers
 
 __all__ = ["Bridge"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+
+PIPELINE = Pipeline(depth=2, batch=100)
+"""Where calls give way, this process works on one batch while the store works on the next."""
 
 ANSWERS = (NotFound, NotPermitted, Conflict, Invalid)
 """Errors that a caller expects: nobody asks where they were raised."""
@@ -33,7 +38,8 @@ ANSWERS = (NotFound, NotPermitted, Conflict, Invalid)
 class Bridge:
     """Runs service calls on `threads` storage threads. Made and used on one event loop.
 
-    With 0 threads they run on the event loop, which is best where no call waits for anything.
+    With 0 threads they run on the event loop, which is best where no call waits for anything. So
+    do `cooperative` ones, as many at a time as there would be threads.
 
     Of requests that were not answered yet, it takes `max_waiting`, and `max_waiting_per_project`
     of one project. It refuses more at once, so that a store that cannot keep up costs bounded
@@ -41,10 +47,17 @@ class Bridge:
     """
 
     def __init__(
-        self, threads: int, *, max_waiting: int = 1000, max_waiting_per_project: int = 500
+        self,
+        threads: int,
+        *,
+        cooperative: bool = False,
+        max_waiting: int = 1000,
+        max_waiting_per_project: int = 500,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._workers = Workers(threads) if threads else OnLoop()
+        kind = Cooperative if cooperative else Workers
+        self._workers: Cooperative | OnLoop | Workers = kind(threads) if threads else OnLoop()
+        self._pipeline = PIPELINE if cooperative else Pipeline()
         self._max_waiting = max_waiting
         self._max_waiting_per_project = max_waiting_per_project
         self._waiting: dict[str | None, int] = {}
@@ -91,13 +104,11 @@ class Bridge:
 
     def _join(self, kind: Merged[R, T], queue: QueueRef, request: R) -> "asyncio.Future[T]":
         answer: asyncio.Future[T] = self._loop.create_future()
-        waiting = Waiting(request, answer, contextvars.copy_context())
-        lane = kind.lanes.get(queue)
-        if lane is None:
-            kind.lanes[queue] = deque((waiting,))
+        # What nobody has checked may be about less than nothing.
+        messages = max(1, kind.messages(request))
+        waiting = Waiting(request, answer, contextvars.copy_context(), messages)
+        if kind.add(queue, waiting, self._pipeline):
             self._send(kind, queue)
-        else:
-            lane.append(waiting)
         return answer
 
     def _enter(self, project: str | None) -> None:
@@ -123,13 +134,14 @@ class Bridge:
         """Have what waits in the lane served by one call, and then what came meanwhile."""
 
         def job() -> Finish:
-            batches = kind.take(queue)
+            batches, more = kind.take(queue, self._pipeline)
+            for each in more:
+                self._send(kind, each)
             if not batches:
                 return _nothing
             results = batches[0][1][0].context.run(kind.serve, batches)
             return lambda: self._finish(kind, batches, results)
 
-        kind.ready(queue)
         self._workers.put(queue.project, job)
 
     def _finish(
@@ -139,10 +151,8 @@ class Bridge:
         results: Sequence[Sequence[Any]],
     ) -> None:
         for queue, _ in batches:
-            if kind.lanes[queue]:
+            if kind.ended(queue, self._pipeline):
                 self._send(kind, queue)
-            else:
-                del kind.lanes[queue]
         for (_, batch), answers in zip(batches, results, strict=True):
             for one, result in zip(batch, answers, strict=True):
                 if isinstance(result, BaseException):

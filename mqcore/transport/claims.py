@@ -37,7 +37,7 @@ class Claims(Resource):
         self._claims = service.claims
         self._bridge = bridge
         self._render = Renderer(service)
-        self._claim = Merged(service.claims.claim_many)
+        self._claim = Merged(service.claims.claim_many, messages=lambda claim: claim.limit)
 
     async def on_post(self, req: Request, resp: falcon.asgi.Response, queue: QueueRef) -> None:
         limit = query.integer(req, "limit")

@@ -68,11 +68,15 @@ class Messages(Resource):
         self._render = Renderer(service)
         messages = service.messages
         several = messages.post_to_several if messages.joins_posts else None
-        self._post = Merged(messages.post_many, several)
-        self._bulk_delete = Merged(messages.bulk_delete_many)
-        self._pages = (
-            Merged(messages.list_many, most=PAGES_TOGETHER) if messages.joins_pages else None
+        self._post = Merged(messages.post_many, several, messages=lambda post: len(post.messages))
+        self._bulk_delete = Merged(
+            messages.bulk_delete_many, messages=lambda delete: len(delete.ids)
         )
+        self._pages: Merged[PageRequest, Page[Message] | None] | None = None
+        if messages.joins_pages:
+            self._pages = Merged(
+                messages.list_many, messages=lambda page: page.limit, most=PAGES_TOGETHER
+            )
 
     async def on_post(self, req: Request, resp: falcon.asgi.Response, queue: QueueRef) -> None:
         limit = self._limits.max_messages_post_size

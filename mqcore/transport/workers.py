@@ -8,17 +8,13 @@ disk or a network, each job goes to a thread of its own.
 import asyncio
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import deque
 from queue import SimpleQueue
 
 from .passes import NextPass
+from .turns import Finish, Job, Turns
 
-__all__ = ["Finish", "Job", "OnLoop", "Workers"]
-
-Finish = Callable[[], None]
-Job = Callable[[], Finish]
-"""Runs where the store is called, never raises, and returns what to do then on the event loop."""
+__all__ = ["OnLoop", "Workers"]
 
 FEW = 2
 """The threads at work while the processor is the limit: one may wait while the other reads."""
@@ -35,7 +31,7 @@ class Workers:
 
     def __init__(self, threads: int) -> None:
         self._loop = asyncio.get_running_loop()
-        self._turns = _Turns(threads - threads // 4)
+        self._turns = Turns(threads - threads // 4)
         self._lock = threading.Lock()
         self._awake = 0
         self._taken = 0
@@ -139,53 +135,3 @@ class OnLoop:
         """Do what waits."""
         while self._jobs:
             await asyncio.sleep(0)
-
-
-class _Turns:
-    """Jobs of several projects; `pop` goes round the projects.
-
-    It leaves out those that have `most` jobs running: so one whose jobs hang does not take all
-    threads from the others.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._jobs: dict[str | None, deque[Job]] = {}
-        self._next: deque[str | None] = deque()
-        self._running: Counter[str | None] = Counter()
-        self._size = 0
-
-    def __len__(self) -> int:
-        return self._size
-
-    def put(self, project: str | None, job: Job) -> None:
-        jobs = self._jobs.get(project)
-        if jobs is None:
-            self._jobs[project] = deque((job,))
-            self._next.append(project)
-        else:
-            jobs.append(job)
-        self._size += 1
-
-    def pop(self) -> tuple[str | None, Job] | None:
-        for _ in range(len(self._next)):
-            project = self._next.popleft()
-            if self._running[project] >= self._most:
-                self._next.append(project)
-                continue
-            jobs = self._jobs[project]
-            job = jobs.popleft()
-            if jobs:
-                self._next.append(project)
-            else:
-                del self._jobs[project]
-            self._running[project] += 1
-            self._size -= 1
-            return project, job
-        return None
-
-    def ended(self, project: str | None) -> None:
-        """A job of the project is done."""
-        self._running[project] -= 1
-        if not self._running[project]:
-            del self._running[project]

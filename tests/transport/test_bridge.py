@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from mqcore.transport.merged import MAX_MERGED, Merged
 Q = QueueRef("p", "q")
 
 
-def on_a_bridge(test: Callable[[Bridge], Awaitable[None]], threads: int = 2, **limits: int) -> None:
+def on_a_bridge(test: Callable[[Bridge], Awaitable[None]], threads: int = 2, **limits: Any) -> None:
     async def main() -> None:
         bridge = Bridge(threads, **limits)
         await test(bridge)

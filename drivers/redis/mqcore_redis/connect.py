@@ -12,6 +12,7 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.retry import Retry
 
 from .address import Address
+from .cooperative import CooperativeConnection, CooperativeUnixConnection, FreeConnections
 from .errors import is_astray
 from .shared import SharedClients
 
@@ -38,11 +39,16 @@ def connect(address: Address) -> Client:
         return _by_sentinel(address, options)
     tls = options.pop("ssl", False)
     if address.kind == "unix":
-        kind: Any = redis.UnixDomainSocketConnection
+        kind: Any = CooperativeUnixConnection
     else:
         options["host"], options["port"] = address.nodes[0]
-        kind = redis.SSLConnection if tls else redis.Connection
-    pool = _made.BlockingConnectionPool(connection_class=kind, timeout=address.timeout, **options)
+        kind = redis.SSLConnection if tls else CooperativeConnection
+    pool = _made.BlockingConnectionPool(
+        connection_class=kind,
+        queue_class=FreeConnections,
+        timeout=address.timeout,
+        **options,
+    )
     return redis.Redis.from_pool(pool)
 
 

@@ -28,6 +28,7 @@ class RedisDriver(Driver):
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.cooperative = store.cooperative
         if store.durable:
             self.capabilities = self.capabilities | Capability.DURABLE
         self.queues = Queues(store)

@@ -59,6 +59,11 @@ class Store:
         """Whether every call goes to the same server."""
         return self._address.kind != "cluster"
 
+    @property
+    def cooperative(self) -> bool:
+        """Whether calls give way while they wait."""
+        return self._address.kind in ("tcp", "unix") and not self._address.options.get("ssl")
+
     def moment(self) -> Moment:
         return Moment(self._clock())
 

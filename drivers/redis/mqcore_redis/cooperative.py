@@ -1,0 +1,70 @@
+"""Connections whose users give way while the server has not answered."""
+
+import os
+import socket
+from functools import partial
+from queue import Empty, LifoQueue
+from typing import Any
+
+import redis
+
+from mqcore.contract import elsewhere, ready
+
+__all__ = ["CooperativeConnection", "CooperativeUnixConnection", "FreeConnections"]
+
+_redis: Any = redis
+
+
+class _Socket:
+    """A connected socket with a timeout, and so one that the system never lets block."""
+
+    def __init__(self, plain: socket.socket) -> None:
+        self._plain = plain
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._plain, name)
+
+    def sendall(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            try:
+                left = left[os.write(self._plain.fileno(), left) :]
+            except BlockingIOError:
+                self._ready(to_write=True)
+
+    def recv_into(self, buffer: bytearray) -> int:
+        while True:
+            try:
+                return os.readv(self._plain.fileno(), [buffer])
+            except BlockingIOError:
+                self._ready()
+
+    def _ready(self, *, to_write: bool = False) -> None:
+        ready(self._plain.fileno(), to_write=to_write, timeout=self._plain.gettimeout())
+
+
+class _Cooperative:
+    def _connect(self) -> _Socket:
+        """Called by redis-py, which then says who we are by the socket that this returns."""
+        connect: Any = super()
+        return _Socket(elsewhere(connect._connect))
+
+
+class CooperativeConnection(_Cooperative, _redis.Connection):  # type: ignore[misc]
+    """By TCP, without TLS."""
+
+
+class CooperativeUnixConnection(_Cooperative, _redis.UnixDomainSocketConnection):  # type: ignore[misc]
+    """By a socket in the file system."""
+
+
+class FreeConnections(LifoQueue[Any]):
+    """What a pool keeps its free connections in."""
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        try:
+            return super().get(block=False)
+        except Empty:
+            if not block:
+                raise
+        return elsewhere(partial(super().get, timeout=timeout))
