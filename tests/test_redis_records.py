@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 from mqcore_redis.driver import RedisDriver, open_driver
-from mqcore_redis.values import id_in, posted_at, to_claimed, to_id, to_record
+from mqcore_redis.values import id_in, posted_at, to_id, to_message, to_record
 
 from mqcore.contract import (
     ClaimRequest,
@@ -43,9 +43,9 @@ def test_a_record_gives_back_what_went_in(
     new = NewMessage(new_id(), body, 2**40, 0, client, checksum)
     record = to_record(new, 1.5)
     assert (id_in(record), posted_at(record)) == (to_id(new.id), 1.5)
-    found = to_claimed((record, 0, 2, b"claim"), "claim")
+    found = to_message(record, 0, 2, "claim")
     assert found == Message(new.id, body, 2**40, 1.5, "claim", 2, checksum)
-    assert to_claimed((record, 60, 0, b""), None).ttl == 60
+    assert to_message(record, 60, 0, None).ttl == 60
 
 
 def test_long_texts_come_back_and_hide_and_move(driver: RedisDriver) -> None:

@@ -1,6 +1,7 @@
 """Claims in Redis."""
 
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any
 
 from mqcore.contract import (
@@ -16,7 +17,7 @@ from mqcore.contract import (
 
 from .scripts import script
 from .store import Store
-from .values import to_claimed, to_id, to_text
+from .values import to_id, to_message, to_text
 
 __all__ = ["Claims"]
 
@@ -91,6 +92,6 @@ def _result(queue: QueueRef, request: ClaimRequest, answer: Any) -> Claim | MQEr
 
 
 def _to_claim(claim_id: str, found: Sequence[Any]) -> Claim:
-    ttl, grace, renewed_at, messages = found
-    held = tuple([to_claimed(parts, claim_id) for parts in messages])
+    ttl, grace, renewed_at = found[:3]
+    held = tuple(map(to_message, found[3::3], found[4::3], found[5::3], repeat(claim_id)))
     return Claim(claim_id, int(ttl), int(grace), float(renewed_at), held)

@@ -22,7 +22,7 @@ from mqcore.contract import (
 
 from .scripts import script
 from .store import Moment, Store
-from .values import to_id, to_message, to_record, to_text
+from .values import from_reply, to_id, to_record, to_text
 
 __all__ = ["JoinedMessages", "Messages"]
 
@@ -31,6 +31,7 @@ _GET = script("queue", "get")
 _LIST = script("queue", "runs", "walk", "list")
 _FIRST = script("queue", "runs", "walk", "first")
 _DELETE = script("queue", "lease", "delete")
+_REMOVE = script("queue", "remove")
 _POP = script("queue", "runs", "walk", "pop")
 _PURGE = script("queue", "purge")
 
@@ -63,7 +64,7 @@ class Messages(MessageController):
 
     def get_many(self, queue: QueueRef, ids: Sequence[str]) -> tuple[Message, ...]:
         wanted = dict.fromkeys(map(to_id, ids))
-        return tuple(map(to_message, self._store.on_queue(_GET, queue, *wanted)))
+        return tuple(map(from_reply, self._store.on_queue(_GET, queue, *wanted)))
 
     def list(
         self,
@@ -82,7 +83,7 @@ class Messages(MessageController):
         while after:
             lacking = wanted - len(items)
             place, after, found = self._store.on_queue(_LIST, queue, after, lacking, *rest)
-            items += map(to_message, found)
+            items += map(from_reply, found)
             last = place or last
         return Page(tuple(items), last.decode() or None)
 
@@ -90,12 +91,15 @@ class Messages(MessageController):
         if sort not in (1, -1):
             raise ValueError("sort is 1 for the oldest message or -1 for the newest")
         for found in self._store.on_queue(_FIRST, queue, sort):
-            return to_message(found)
+            return from_reply(found)
         raise QueueEmpty(queue)
 
     def delete(
         self, queue: QueueRef, handles: Sequence[Handle], *, all_or_nothing: bool = False
     ) -> Sequence[MQError | None]:
+        if all(handle.force for handle in handles):
+            self._store.on_queue(_REMOVE, queue, *[to_id(handle.id) for handle in handles])
+            return [None] * len(handles)
         args: list[bytes | int] = [int(all_or_nothing)]
         for handle in handles:
             rights = map(to_id, handle.claim_ids)
@@ -111,7 +115,7 @@ class Messages(MessageController):
 
     def pop(self, queue: QueueRef, limit: int) -> tuple[Message, ...]:
         found = self._store.on_queue(_POP, queue, limit, repeat=False)
-        return tuple(map(to_message, found))
+        return tuple(map(from_reply, found))
 
     def purge(self, queue: QueueRef) -> None:
         self._store.on_queue(_PURGE, queue)
@@ -161,7 +165,7 @@ def _page(answer: Any) -> Page[Message] | MQError | None:
     if isinstance(answer, MQError):
         return answer
     last, rest, found = answer
-    return None if rest else Page(tuple(map(to_message, found)), last.decode() or None)
+    return None if rest else Page(tuple(map(from_reply, found)), last.decode() or None)
 
 
 def _arguments(

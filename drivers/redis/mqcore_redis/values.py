@@ -10,10 +10,10 @@ from mqcore.contract import Message, Metadata, NewMessage
 
 __all__ = [
     "from_id",
+    "from_reply",
     "from_text",
     "id_in",
     "posted_at",
-    "to_claimed",
     "to_id",
     "to_json",
     "to_message",
@@ -73,14 +73,14 @@ def posted_at(record: bytes) -> float:
     return time
 
 
-def to_message(parts: Sequence[Any]) -> Message:
-    claim_id = parts[3]
-    return to_claimed(parts, from_id(claim_id) if claim_id else None)
+def from_reply(parts: Sequence[Any]) -> Message:
+    """A message as `reply` in `queue.lua` gives it."""
+    record, ttl, claim_count, claim_id = parts
+    return to_message(record, ttl, claim_count, from_id(claim_id) if claim_id else None)
 
 
-def to_claimed(parts: Sequence[Any], claim_id: str | None) -> Message:
-    """As `to_message`, of a message that is known to be in this claim."""
-    record, ttl, claim_count, _ = parts
+def to_message(record: bytes, ttl: int, claim_count: int, claim_id: str | None) -> Message:
+    """The message of a record; a ttl of 0 stands for the one in there."""
     posted, own_ttl, client, checksum, id_size = _HEAD.unpack_from(record)
     after_id = _HEAD.size + id_size
     after_client = after_id + client

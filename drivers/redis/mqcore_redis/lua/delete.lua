@@ -1,12 +1,11 @@
 -- ARGV: all or nothing, then of each handle: id, force, the number of claim ids, the claim ids.
 -- Returns for each handle 0, or what speaks against it: 1 it is claimed, 2 no claim lives, 3 and
 -- the place of a claim that lives and does not hold it.
-local ids, places, count, forced = {}, {}, 0, true
+local ids, places, count = {}, {}, 0
 local at, last = 4, #ARGV
 while at < last do
   count = count + 1
   ids[count], places[count] = ARGV[at], at
-  forced = forced and ARGV[at + 1] == '1'
   at = at + 3 + ARGV[at + 2]
 end
 
@@ -33,13 +32,12 @@ end
 local known = all('HMGET', IDS, ids)
 local members = {}
 for n = 1, count do members[n] = known[n] and known[n]:sub(1, 6) or '' end
--- To delete an expired message does no harm, so nobody who deletes by force asks.
-local ends = forced and {} or all('ZMSCORE', ENDS, members)
+local ends = all('ZMSCORE', ENDS, members)
 local results, refused = {}, false
 local doomed, theirs, going = {}, {}, 0
 for n = 1, count do
   results[n] = 0
-  if known[n] and (forced or ends[n] and tonumber(ends[n]) > NOW) then
+  if known[n] and ends[n] and tonumber(ends[n]) > NOW then
     results[n] = refusal(places[n], known[n])
     if results[n] == 0 then
       going = going + 1

@@ -51,8 +51,12 @@ local function hold(claim, entries, more)
   call('ZADD', AGENDA, 'LT', over, STEM)
 end
 
+-- The claim, and of each message its record, ttl and count, one after the other.
 local function show(claim, entries)
-  local messages = {}
-  for n = 1, #entries do messages[n] = reply(entries[n], entries[n].state) end
-  return {text(claim.ttl), text(claim.grace), claim.renewed, messages}
+  local shown = {text(claim.ttl), text(claim.grace), claim.renewed}
+  for n = 1, #entries do
+    local e = entries[n]
+    shown[3 * n + 1], shown[3 * n + 2], shown[3 * n + 3] = e.record, e.state.ttl, e.state.count
+  end
+  return shown
 end

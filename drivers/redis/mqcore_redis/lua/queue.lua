@@ -172,7 +172,8 @@ local function remove(ids, members)
   local places = {}
   for n = 1, #members do places[n] = place(number(members[n])) end
   all('HDEL', IDS, ids)
-  for _, key in ipairs({ENDS, READY, HELD}) do all('ZREM', key, members) end
+  all('ZREM', ENDS, members)
+  if total('ZREM', HELD, members) < #members then all('ZREM', READY, members) end
   if total('XDEL', STREAM, places) < #places then
     for _, key in ipairs({DUE, LATER, CAME}) do all('ZREM', key, members) end
     all('HDEL', LATE, members)
