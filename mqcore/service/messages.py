@@ -326,7 +326,10 @@ class MessageService:
         for one in requests:
             self._check_ids(one)
         handles = [Handle(i, force=True) for one in requests for i in one.ids]
-        results = iter(self._driver.messages.delete(queue, handles))
+        done = self._driver.messages.delete(queue, handles)
+        if not any(done):
+            return [None] * len(requests)
+        results = iter(done)
         return [next(filter(None, [next(results) for _ in one.ids]), None) for one in requests]
 
     def _delete_by_claim(self, queue: QueueRef, request: BulkDelete) -> MQError | None:

@@ -28,7 +28,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
-PIPELINE = Pipeline(depth=2, batch=100)
+PIPELINE = Pipeline(depth=2, batch=80)
 """Where calls give way, this process works on one batch while the store works on the next."""
 
 ANSWERS = (NotFound, NotPermitted, Conflict, Invalid)

@@ -34,7 +34,7 @@ local function unknown(new)
   for n, e in ipairs(new) do
     local raw = found[n]
     if raw then
-      local seq = state(raw).seq
+      local seq = number(raw)
       local score = call('ZSCORE', ENDS, member(seq))
       if not score or tonumber(score) <= NOW then
         remove({e.id}, {member(seq)})

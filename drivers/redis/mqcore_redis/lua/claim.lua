@@ -42,12 +42,11 @@ local function choose(r)
   local chosen, doomed, after = {}, {}, 0
   repeat
     local lacking = r.limit - #chosen
-    local found = walk(CLAIMABLE, after, lacking, 1)
-    local seen = states(found)
+    local found = up_to_date(walk(CLAIMABLE, after, lacking, 1))
     for n = 1, #found do
-      local e, s = found[n], seen[n]
-      after, e.state = e.seq, s
-      local spent = r.dead ~= '' and s.count >= r.most
+      local e = found[n]
+      after = e.seq
+      local spent = r.dead ~= '' and e.count >= r.most
       local list = spent and doomed or chosen
       list[#list + 1] = e
     end
@@ -60,7 +59,7 @@ local function bury(r, doomed)
   for n, e in ipairs(doomed) do members[n] = e.member end
   local lives = all('ZMSCORE', ENDS, members)
   for n, e in ipairs(doomed) do
-    local ttl = tonumber(r.dead_ttl) or e.state.ttl
+    local ttl = tonumber(r.dead_ttl) or e.ttl
     moved[n] = {
       id = e.id, record = ttl > 0 and with_ttl(e.record, ttl) or e.record,
       ends = r.dead_end or tonumber(lives[n]),

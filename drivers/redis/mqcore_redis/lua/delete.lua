@@ -18,7 +18,7 @@ end
 -- What speaks against the handle that begins at this argument.
 local function refusal(at, raw)
   if ARGV[at + 1] == '1' then return 0 end
-  local holding_it = holder(state(raw))
+  local holding_it = holder(changed({lease = 0, claim = ''}, raw))
   local first, final = at + 3, at + 2 + ARGV[at + 2]
   if final < first then return holding_it ~= '' and 1 or 0 end
   local living

@@ -15,32 +15,28 @@ local function holding(claim)
   for n, score in ipairs(all('ZMSCORE', HELD, members)) do
     if score and tonumber(score) > NOW then found[#found + 1] = read(number(members[n])) end
   end
-  for n, s in ipairs(states(found)) do
-    if s.claim == claim.id then
-      found[n].state = s
-      held[#held + 1] = found[n]
-    end
+  for _, e in ipairs(up_to_date(found)) do
+    if e.claim == claim.id then held[#held + 1] = e end
   end
   return held
 end
 
--- Put the messages, each with its `state` and the end of its `life`, under the claim; those that
+-- Put the messages, each with the end of its `life`, under the claim; those that
 -- would die first live longer.
 local function hold(claim, entries, more)
   local members, held, ids, ends = {}, {}, {}, {}
   local life, over = claim.ends + claim.grace, written[claim.ends]
   for n = 1, #entries do
     local e = entries[n]
-    local s = e.state
     members[n] = e.member
     if e.life < claim.ends then
-      s.ttl = claim.ttl + claim.grace
+      e.ttl = claim.ttl + claim.grace
       ends[#ends + 1], ends[#ends + 2] = written[life], members[n]
       widen(e.seq, e.seq, life)
     end
-    s.count, s.lease, s.claim = s.count + more, claim.ends, claim.id
+    e.count, e.lease, e.claim = e.count + more, claim.ends, claim.id
     held[2 * n - 1], held[2 * n] = over, members[n]
-    ids[2 * n - 1], ids[2 * n] = e.id, packed(s)
+    ids[2 * n - 1], ids[2 * n] = e.id, packed(e)
   end
   all('ZADD', ENDS, ends)
   all('ZADD', HELD, held)
@@ -56,7 +52,7 @@ local function show(claim, entries)
   local shown = {text(claim.ttl), text(claim.grace), claim.renewed}
   for n = 1, #entries do
     local e = entries[n]
-    shown[3 * n + 1], shown[3 * n + 2], shown[3 * n + 3] = e.record, e.state.ttl, e.state.count
+    shown[3 * n + 1], shown[3 * n + 2], shown[3 * n + 3] = e.record, e.ttl, e.count
   end
   return shown
 end

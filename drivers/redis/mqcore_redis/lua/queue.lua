@@ -60,23 +60,21 @@ local function total(command, key, args)
   return sum
 end
 
-local function untouched(seq)
-  return {seq = seq, count = 0, ttl = 0, lease = 0, claim = ''}
+-- What changes of a message, after its number; there is nothing of one that nobody has touched.
+local function changed(e, raw)
+  if #raw > 6 then
+    local _, count, ttl, lease, rest = struct.unpack('>I6I4dd', raw)
+    e.count, e.ttl, e.lease, e.claim = count, ttl, lease, raw:sub(rest)
+  end
+  return e
 end
 
--- What changes of a message: an untouched one is its number alone.
-local function state(raw)
-  if #raw == 6 then return untouched(number(raw)) end
-  local seq, count, ttl, lease, rest = struct.unpack('>I6I4dd', raw)
-  return {seq = seq, count = count, ttl = ttl, lease = lease, claim = raw:sub(rest)}
+local function packed(e)
+  return struct.pack('>I6I4dd', e.seq, e.count, e.ttl, e.lease) .. e.claim
 end
 
-local function packed(s)
-  return struct.pack('>I6I4dd', s.seq, s.count, s.ttl, s.lease) .. s.claim
-end
-
-local function holder(s)
-  return s.lease > NOW and s.claim or ''
+local function holder(e)
+  return e.lease > NOW and e.claim or ''
 end
 
 -- A record is what never changes of a message: when it was posted and its ttl (8 bytes each), the lengths
@@ -98,7 +96,7 @@ end
 local function entry(seq, record, fresh)
   return {
     seq = seq, member = member(seq), id = id_of(record), record = record, fresh = fresh,
-    life = 0, state = false,
+    life = 0, count = 0, ttl = 0, lease = 0, claim = '',
   }
 end
 
@@ -109,30 +107,22 @@ local function read(seq)
   return record and entry(seq, record)
 end
 
--- Those that are `fresh`, beyond the cursor, are as they were posted.
-local function states(entries)
-  local ids, places, found = {}, {}, {}
+-- The entries with what has changed. Those that are `fresh`, beyond the cursor, are as they were posted.
+local function up_to_date(entries)
+  local ids, others = {}, {}
   for n = 1, #entries do
     local e = entries[n]
-    if e.fresh then
-      found[n] = untouched(e.seq)
-    else
-      ids[#ids + 1], places[#places + 1] = e.id, n
-    end
+    if not e.fresh then ids[#ids + 1], others[#others + 1] = e.id, e end
   end
   local raws = all('HMGET', IDS, ids)
-  for n = 1, #raws do found[places[n]] = state(raws[n]) end
-  return found
+  for n = 1, #raws do changed(others[n], raws[n]) end
+  return entries
 end
 
 -- A ttl of 0 stands for the one in the record.
-local function reply(e, s)
-  return {e.record, s.ttl, s.count, holder(s)}
-end
-
 local function replies(entries)
-  local found = states(entries)
-  for n = 1, #entries do found[n] = reply(entries[n], found[n]) end
+  local found = {}
+  for n, e in ipairs(up_to_date(entries)) do found[n] = {e.record, e.ttl, e.count, holder(e)} end
   return found
 end
 

@@ -2,9 +2,9 @@
 local claim = live(ARGV[3])
 local ids, ready, members = {}, {}, {}
 for n, e in ipairs(claim and holding(claim) or {}) do
-  e.state.lease, e.state.claim = 0, ''
+  e.lease, e.claim = 0, ''
   members[n] = e.member
-  ids[2 * n - 1], ids[2 * n] = e.id, packed(e.state)
+  ids[2 * n - 1], ids[2 * n] = e.id, packed(e)
   ready[2 * n - 1], ready[2 * n] = text(e.seq), members[n]
 end
 all('ZREM', HELD, members)
