@@ -66,10 +66,10 @@ class Bare:
         now = time.time()
         claim = to_id(new_id())
         request = (claim, n, int(now) + 60, 60, 60, "", "", "", "")
-        (*_, found), _moved = self._script(claims._CLAIM, int(now), b"", repr(now), *request)
+        found, _moved = self._script(claims._CLAIM, int(now), b"", repr(now), *request)
         args: list[Any] = [int(now), 0]
-        for message in found:
-            args += (id_in(message[0]), 0, 1, claim)
+        for record in found[3::3]:
+            args += (id_in(record), 0, 1, claim)
         self._script(messages._DELETE, *args)
 
     def _script(self, script: Script, *args: Any) -> Any:

@@ -46,6 +46,7 @@ def test_such_a_page_keeps_no_others_waiting(redis_server: Redis) -> None:
     driver.queues.create(QUEUE, {})
     posted = [*(new("me") for _ in range(MANY)), new("you")]
     driver.messages.post(QUEUE, posted)
+    driver.messages.list_several(QUEUE, [PageRequest()])  # the server knows the script then
     before = scripts(uri)
     requests = [PageRequest(limit=3), PageRequest(hide_client="me"), PageRequest(limit=2)]
     first, long, last = driver.messages.list_several(QUEUE, requests)
