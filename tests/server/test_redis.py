@@ -41,6 +41,14 @@ def test_many_at_once_get_each_message_once(server: Server) -> None:
     assert "Traceback" not in server.log()
 
 
+def test_more_than_a_socket_holds_comes_through_whole(server: Server) -> None:
+    bodies = [f"{n}" * 60_000 for n in range(100, 140)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(server.post, bodies))
+        claims = list(pool.map(lambda _: server.claim(limit=20), range(2)))
+    assert sorted(message["body"] for claim in claims for message in claim) == bodies
+
+
 def test_one_connection_is_enough(start: StartServer, store: Redis) -> None:
     server = start("--uri", f"{store.uri}?timeout=5&pool_size=1")
     queues = [f"q{n}" for n in range(20)]

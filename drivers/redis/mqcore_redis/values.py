@@ -53,6 +53,8 @@ def to_json(document: Metadata) -> str:
 
 _HEAD = struct.Struct(">ddIIH")
 """When a message was posted, its ttl, and the lengths of its client, its checksum and its id."""
+_HEAD_SIZE = _HEAD.size
+_unpack_head = _HEAD.unpack_from
 
 
 def to_record(new: NewMessage, now: float) -> bytes:
@@ -64,12 +66,12 @@ def to_record(new: NewMessage, now: float) -> bytes:
 
 def id_in(record: bytes) -> bytes:
     """The id as stored."""
-    return record[_HEAD.size : _HEAD.size + _HEAD.unpack_from(record)[4]]
+    return record[_HEAD_SIZE : _HEAD_SIZE + _unpack_head(record)[4]]
 
 
 def posted_at(record: bytes) -> float:
     """When it was posted, by the begin of its record."""
-    time: float = _HEAD.unpack_from(record)[0]
+    time: float = _unpack_head(record)[0]
     return time
 
 
@@ -81,16 +83,15 @@ def from_reply(parts: Sequence[Any]) -> Message:
 
 def to_message(record: bytes, ttl: int, claim_count: int, claim_id: str | None) -> Message:
     """The message of a record; a ttl of 0 stands for the one in there."""
-    posted, own_ttl, client, checksum, id_size = _HEAD.unpack_from(record)
-    after_id = _HEAD.size + id_size
-    after_client = after_id + client
-    body = after_client + checksum
+    posted, own_ttl, client, checksum, id_size = _unpack_head(record)
+    after_id = _HEAD_SIZE + id_size
+    body = after_id + client + checksum
     return Message(
-        from_id(record[_HEAD.size : after_id]),
+        from_id(record[_HEAD_SIZE:after_id]),
         record[body:],
         ttl or int(own_ttl),
         posted,
         claim_id,
         claim_count,
-        from_text(record[after_client:body]),
+        from_text(record[body - checksum : body]) if checksum else None,
     )
