@@ -29,12 +29,12 @@ async def read_body(
     req: Request, limit: int, *, too_long: Kind = BAD_BODY, optional: bool = False
 ) -> bytes:
     """The body of the request. Raises Refusal when it is missing, too long or encoded."""
-    encoding = req.get_header("Content-Encoding")
-    if encoding and encoding.lower() != "identity":
+    exchange = req.exchange
+    if exchange.headers.get(b"content-encoding", b"identity").lower() not in (b"", b"identity"):
         raise Refusal(
             UNSUPPORTED_MEDIA_TYPE, "send the body as it is, without a Content-Encoding header"
         )
-    data = await req.exchange.body(limit, too_long)
+    data = await exchange.body(limit, too_long)
     if not data and not optional:
         raise Refusal(BAD_BODY, "this request needs a JSON body")
     return data

@@ -86,7 +86,7 @@ class Exchange:
             raise _too_long(limit, too_long)
         cycle = self._cycle
         if cycle and not cycle.more_body:
-            return await self._read(limit, too_long)
+            return self._arrived(cycle, limit, too_long)
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._read(limit, too_long)
@@ -95,6 +95,18 @@ class Exchange:
             raise Refusal(
                 TIMEOUT, f"send the body within {self._timeout:g} seconds of the headers"
             ) from None
+
+    def _arrived(self, cycle: RequestResponseCycle, limit: int, too_long: Kind) -> bytes:
+        """A body that is here as a whole, as `_read` would return it in more steps."""
+        if cycle.disconnected:
+            raise Refusal(BAD_BODY, "the body ended before it was complete")
+        data, cycle.body = bytes(cycle.body), bytearray()
+        cycle.message_event.clear()
+        cycle.flow.resume_reading()
+        self.unread = False
+        if len(data) > limit:
+            raise _too_long(limit, too_long)
+        return data
 
     async def _read(self, limit: int, too_long: Kind) -> bytes:
         self._may_come = True
