@@ -157,8 +157,10 @@ async def _work(settings: Settings, listener: socket.socket, *, announce: bool) 
 
             _relax_collector()
             more = [listener.dup() for _ in range(ACCEPTED - 1)]
-            await _Server(config, started).serve(sockets=[listener, *more])
-            await bridge.close()
+            try:
+                await _Server(config, started).serve(sockets=[listener, *more])
+            finally:
+                await bridge.close()
     finally:
         driver.close()
 

@@ -59,7 +59,7 @@ def ready(fd: int, *, to_write: bool = False, timeout: float | None) -> None:
 def elsewhere(job: Callable[[], T]) -> T:
     """Return what the job returns, or raise what it raises.
 
-    A cooperative call has it done by a thread, while others run.
+    A cooperative call has it done by a thread, while others run: there is one for each of them.
     """
     call = _this_thread.call()
     return job() if call is None else call.elsewhere(job)

@@ -41,7 +41,8 @@ class Driver(abc.ABC):
     cooperative: bool = False
     """True when calls that wait give way, as `cooperation` says.
 
-    A server then makes its calls on its event loop, too, several beside each other.
+    A server then makes its calls on its event loop, too, several beside each other. It closes the
+    handle when all of them have ended.
     """
 
     checks_versions: ClassVar[bool] = False

@@ -1,11 +1,10 @@
 """From the event loop to the synchronous service and back.
 
-A few storage threads do the work; where calls never wait, or give way while they do, the event loop
-itself. Requests of
-one kind for one queue are merged: while a call for them is in flight, those that arrive gather
-and go together in the next call. Where the store is good at it, a call also takes what waits for
-other queues. Nobody waits for company: a request that finds no call in flight and a thread that
-is free goes at once (design.md, section 5).
+A few storage threads do the work; where calls never wait, or give way while they do, the event
+loop itself. Requests of one kind for one queue are merged: while a call for them is in flight,
+those that arrive gather and go together in the next call. Where the store is good at it, a call
+also takes what waits for other queues. Nobody waits for company: a request that finds no call in
+flight and a thread that is free goes at once (design.md, section 5).
 """
 
 import asyncio
@@ -38,8 +37,8 @@ ANSWERS = (NotFound, NotPermitted, Conflict, Invalid)
 class Bridge:
     """Runs service calls on `threads` storage threads. Made and used on one event loop.
 
-    With 0 threads they run on the event loop, which is best where no call waits for anything. So
-    do `cooperative` ones, as many at a time as there would be threads.
+    With 0 threads they run on the event loop, which is best where no call waits for anything.
+    Calls that are `cooperative` run there, too, as many at a time as there would be threads.
 
     Of requests that were not answered yet, it takes `max_waiting`, and `max_waiting_per_project`
     of one project. It refuses more at once, so that a store that cannot keep up costs bounded
@@ -66,7 +65,7 @@ class Bridge:
     async def run(
         self, project: str | None, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run one call on a storage thread; return what it returns or raise what it raises.
+        """Run one call; return what it returns or raise what it raises.
 
         The project is the caller's. None is the server itself, which is never refused. Raises
         Refusal when too much waits.

@@ -1,7 +1,9 @@
 """Calls on the event loop that give way while they wait, each in a greenlet of its own."""
 
 import asyncio
+import select
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from greenlet import getcurrent, greenlet
@@ -24,6 +26,8 @@ class Cooperative:
         self._most = most
         self._running = 0
         self._starting = False
+        # One for each job: one that waits for another job must not keep that one from a thread.
+        self._elsewhere = ThreadPoolExecutor(most, "elsewhere")
         share_thread(_current)
 
     def put(self, project: str | None, job: Job) -> None:
@@ -44,29 +48,36 @@ class Cooperative:
         self._starting = False
         while self._running < self._most and (taken := self._turns.pop()):
             self._running += 1
-            _Call(self._loop, self._do).switch(*taken)
+            _Call(self._loop, self._elsewhere, self._do).switch(*taken)
 
     def _do(self, project: str | None, job: Job) -> None:
-        finish = job()
-        self._running -= 1
-        self._turns.ended(project)
-        if len(self._turns):
-            # Not from here: who is started from a greenlet gives way to that one.
-            self._start_soon()
+        try:
+            finish = job()
+        finally:
+            self._running -= 1
+            self._turns.ended(project)
+            if len(self._turns):
+                # Not from here: who is started from a greenlet gives way to that one.
+                self._start_soon()
         finish()
 
     async def close(self) -> None:
-        """Do what waits."""
+        """Do what waits, then end the threads."""
         while self._running or len(self._turns):
             await asyncio.sleep(0.001)
+        self._elsewhere.shutdown(wait=False)
 
 
 class _Call(greenlet):
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, run: Callable[[str | None, Job], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        threads: ThreadPoolExecutor,
+        run: Callable[[str | None, Job], None],
     ) -> None:
         super().__init__(run)
         self._loop = loop
+        self._threads = threads
 
     def ready(self, fd: int, *, to_write: bool, timeout: float | None) -> None:
         loop = self._loop
@@ -77,7 +88,8 @@ class _Call(greenlet):
         add(fd, self.switch, True)
         late = None if timeout is None else loop.call_later(timeout, self.switch, False)
         try:
-            if not self._give_way():
+            # A loop that was held up notices first that time is over, and then what has come.
+            if not self._give_way() and not _is_ready(fd, to_write=to_write):
                 raise TimeoutError("timed out")
         finally:
             remove(fd)
@@ -85,7 +97,7 @@ class _Call(greenlet):
                 late.cancel()
 
     def elsewhere(self, job: Callable[[], T]) -> T:
-        done = self._loop.run_in_executor(None, job)
+        done = self._loop.run_in_executor(self._threads, job)
         done.add_done_callback(self.switch)
         self._give_way()
         return done.result()
@@ -95,6 +107,12 @@ class _Call(greenlet):
         if self.parent is None:  # for the types: only the first greenlet of a thread has none
             raise RuntimeError("a call has begun outside of the event loop")
         return self.parent.switch()
+
+
+def _is_ready(fd: int, *, to_write: bool) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT if to_write else select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _current() -> _Call | None:

@@ -172,7 +172,10 @@ class Merged(Generic[R, T]):
         if self._several is None or len(requests) == 1:
             return [self._call(*one) for one in requests]
         try:
-            answers = self._several(requests)
+            answers = [
+                answer if isinstance(answer, MQError) else _whole(answer, some)
+                for answer, (_, some) in zip(self._several(requests), requests, strict=True)
+            ]
         except BaseException as error:
             return [[error] * len(batch) for _, batch in requests]
         return [
@@ -182,7 +185,7 @@ class Merged(Generic[R, T]):
 
     def _call(self, queue: QueueRef, requests: Sequence[R]) -> Sequence[Any]:
         try:
-            return self.many(queue, requests)
+            return _whole(self.many(queue, requests), requests)
         except BaseException as error:
             return self._refused(error, queue, requests)
 
@@ -192,3 +195,10 @@ class Merged(Generic[R, T]):
         if isinstance(error, Invalid) and len(requests) > 1:
             return [result for one in requests for result in self._call(queue, [one])]
         return [error] * len(requests)
+
+
+def _whole(results: Sequence[T], requests: Sequence[Any]) -> Sequence[T]:
+    """The results, one for each request."""
+    if len(results) != len(requests):
+        raise RuntimeError(f"{len(results)} results came for {len(requests)} requests")
+    return results

@@ -58,6 +58,17 @@ def test_one_connection_is_enough(start: StartServer, store: Redis) -> None:
     assert [len(one) for one in found] == [20] * 20
 
 
+def test_lost_connections_are_replaced_while_others_wait_for_one(
+    start: StartServer, store: Redis
+) -> None:
+    server = start("--uri", f"{store.uri}?timeout=5&pool_size=1")
+    with Posters(server.port, 16, "x") as posters:
+        for _ in range(10):
+            until(lambda at=posters.statuses[201]: posters.statuses[201] > at + 50, 3)  # type: ignore[misc]
+            store.cli("client", "kill", "type", "normal")
+    assert set(posters.statuses) == {201}
+
+
 def test_a_store_that_stalls_holds_nobody_up_who_does_not_need_it(
     server: Server, store: Redis
 ) -> None:

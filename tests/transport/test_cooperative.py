@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 import redis
 import uvloop
-from mqcore_redis.cooperative import CooperativeConnection
+from mqcore_redis.cooperative import CooperativeConnection, CooperativeSocket
 
 from mqcore.contract import QueueRef, elsewhere, ready
 from mqcore.transport.bridge import PIPELINE, Bridge
@@ -204,6 +204,68 @@ def full_port() -> Iterator[int]:
             client.setblocking(False)
             client.connect_ex(listener.getsockname())
         yield listener.getsockname()[1]
+
+
+def test_each_has_a_thread_when_it_asks_for_one(on_a_bridge: OnLoop) -> None:
+    """One may wait there for what another will only do on such a thread."""
+
+    async def test(bridge: Bridge) -> None:
+        meet = threading.Barrier(40, timeout=10)
+        calls = [bridge.run(f"p{n}", elsewhere, meet.wait) for n in range(40)]
+        assert sorted(await asyncio.gather(*calls)) == list(range(40))
+
+    on_a_bridge(test, most=40)
+
+
+def test_a_loop_that_was_held_up_takes_what_has_come(on_a_bridge: OnLoop, line: Line) -> None:
+    """The answer comes in time, and the loop looks when time is over."""
+
+    async def test(bridge: Bridge) -> None:
+        loop = asyncio.get_running_loop()
+
+        def hold_up(other: Line) -> None:
+            loop.remove_reader(other.here)
+            line.there.send(b"in time")
+            time.sleep(0.3)
+
+        with lines(3) as others:
+            for other in others:
+                waits = start(bridge, line.wait, 0.2)
+                await passes()
+                loop.add_reader(other.here, hold_up, other)
+                other.there.send(b"x")
+                assert await waits == b"in time"
+
+    on_a_bridge(test)
+
+
+def test_redis_py_without_hiredis_gives_way_too(on_a_bridge: OnLoop, line: Line) -> None:
+    async def test(bridge: Bridge) -> None:
+        line.here.settimeout(10)
+        waits = start(bridge, CooperativeSocket(line.here).recv, 100)
+        assert await bridge.run("p", divmod, 7, 2) == (3, 1)
+        assert not waits.done()
+        line.there.send(b"said")
+        assert await waits == b"said"
+
+    on_a_bridge(test)
+
+
+def test_a_driver_that_gives_too_few_results_fails_those_who_asked(on_a_bridge: OnLoop) -> None:
+    async def test(bridge: Bridge) -> None:
+        def several(requests: Sequence[tuple[QueueRef, Sequence[int]]]) -> list[list[int]]:
+            return [[1]] * len(requests)
+
+        few = Merged[int, int](lambda queue, requests: [1], several)
+        queues = [QueueRef("p", f"q{n}") for n in range(6)]
+        asked = [bridge.merged(few, queues[0], n) for n in range(3)]
+        asked += [bridge.merged(few, queue, n) for n in range(2) for queue in queues]
+        results = await asyncio.gather(*asked, return_exceptions=True)
+        assert all(isinstance(one, RuntimeError) or one == 1 for one in results)
+        assert any(isinstance(one, RuntimeError) for one in results)
+        assert await bridge.merged(few, Q, 1) == 1
+
+    on_a_bridge(test)
 
 
 def test_so_many_run_at_a_time_and_projects_take_turns(on_a_bridge: OnLoop) -> None:

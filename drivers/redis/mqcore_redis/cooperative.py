@@ -10,13 +10,22 @@ import redis
 
 from mqcore.contract import elsewhere, ready
 
-__all__ = ["CooperativeConnection", "CooperativeUnixConnection", "FreeConnections"]
+__all__ = [
+    "CooperativeConnection",
+    "CooperativeSocket",
+    "CooperativeUnixConnection",
+    "FreeConnections",
+]
 
 _redis: Any = redis
 
 
-class _Socket:
-    """A connected socket with a timeout, and so one that the system never lets block."""
+class CooperativeSocket:
+    """A connected socket with a timeout, and so one that the system never lets block.
+
+    What redis-py sends and receives with gives way; the rest it calls is passed on: `settimeout`,
+    `fileno`, `shutdown`, `close`, and a look at what has come, with flags.
+    """
 
     def __init__(self, plain: socket.socket) -> None:
         self._plain = plain
@@ -39,15 +48,25 @@ class _Socket:
             except BlockingIOError:
                 self._ready()
 
+    def recv(self, size: int, *flags: int) -> bytes:
+        """Of redis-py's own parser, which it takes where hiredis is missing."""
+        if flags:
+            return self._plain.recv(size, *flags)
+        while True:
+            try:
+                return os.read(self._plain.fileno(), size)
+            except BlockingIOError:
+                self._ready()
+
     def _ready(self, *, to_write: bool = False) -> None:
         ready(self._plain.fileno(), to_write=to_write, timeout=self._plain.gettimeout())
 
 
 class _Cooperative:
-    def _connect(self) -> _Socket:
+    def _connect(self) -> CooperativeSocket:
         """Called by redis-py, which then says who we are by the socket that this returns."""
         connect: Any = super()
-        return _Socket(elsewhere(connect._connect))
+        return CooperativeSocket(elsewhere(connect._connect))
 
 
 class CooperativeConnection(_Cooperative, _redis.Connection):  # type: ignore[misc]
@@ -59,7 +78,7 @@ class CooperativeUnixConnection(_Cooperative, _redis.UnixDomainSocketConnection)
 
 
 class FreeConnections(LifoQueue[Any]):
-    """What a pool keeps its free connections in."""
+    """What a pool keeps its free connections in. Who finds none waits on a thread."""
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         try:
