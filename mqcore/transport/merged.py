@@ -123,7 +123,7 @@ class Merged(Generic[R, T]):
                 lane = self._lanes[queue] = _Lane()
             lane.waiting.append(waiting)
             lane.messages += waiting.messages
-            return self._is_to_be_sent(queue, lane, pipeline)
+            return self._schedule(queue, lane, pipeline)
 
     def ended(self, queue: QueueRef, pipeline: Pipeline) -> bool:
         """A call for the queue has ended; whether another one is to be sent."""
@@ -132,9 +132,10 @@ class Merged(Generic[R, T]):
             lane.calls -= 1
             if not lane.calls and not lane.waiting:
                 del self._lanes[queue]
-            return self._is_to_be_sent(queue, lane, pipeline)
+            return self._schedule(queue, lane, pipeline)
 
-    def _is_to_be_sent(self, queue: QueueRef, lane: _Lane, pipeline: Pipeline) -> bool:
+    def _schedule(self, queue: QueueRef, lane: _Lane, pipeline: Pipeline) -> bool:
+        """Whether a call for the lane is to be sent; if so, it is on its way from now on."""
         full = lane.messages >= pipeline.batch and lane.calls < pipeline.depth
         if lane.due or not (full or (lane.waiting and not lane.calls)):
             return False
@@ -159,7 +160,7 @@ class Merged(Generic[R, T]):
                 # What is in the call is decided now: the longer it waited, the more it serves.
                 lane.due = False
                 taken.append((queue, room.fill(lane)))
-                if self._is_to_be_sent(queue, lane, pipeline):
+                if self._schedule(queue, lane, pipeline):
                     more.append(queue)
                 if self._several is None or not room or not self._due:
                     break
