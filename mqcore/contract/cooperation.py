@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-__all__ = ["CooperativeCall", "elsewhere", "ready", "share_thread"]
+__all__ = ["CooperativeCall", "elsewhere", "is_ready", "ready", "share_thread"]
 
 T = TypeVar("T")
 
@@ -27,18 +27,21 @@ class CooperativeCall(Protocol):
         """As the function `elsewhere`; others run meanwhile."""
 
 
+FindCall = Callable[[], CooperativeCall | None]
+"""Returns the call that runs now, if it shares this thread."""
+
+
 class _Thread(threading.local):
-    @staticmethod
-    def call() -> CooperativeCall | None:
-        """The call that runs now, if it shares this thread."""
+    def __init__(self) -> None:
+        self.call: FindCall = lambda: None
 
 
 _this_thread = _Thread()
 
 
-def share_thread(call: Callable[[], CooperativeCall | None]) -> None:
+def share_thread(call: FindCall) -> None:
     """For core: calls on this thread are found like this from now on."""
-    _this_thread.call = call  # type: ignore[method-assign]
+    _this_thread.call = call
 
 
 def ready(fd: int, *, to_write: bool = False, timeout: float | None) -> None:
@@ -49,11 +52,15 @@ def ready(fd: int, *, to_write: bool = False, timeout: float | None) -> None:
     call = _this_thread.call()
     if call is not None:
         call.ready(fd, to_write=to_write, timeout=timeout)
-        return
+    elif not is_ready(fd, to_write=to_write, timeout=timeout):
+        raise TimeoutError("timed out")
+
+
+def is_ready(fd: int, *, to_write: bool, timeout: float | None) -> bool:
+    """For core: whether it is, within so many seconds. Blocks."""
     poll = select.poll()
     poll.register(fd, select.POLLOUT if to_write else select.POLLIN)
-    if not poll.poll(None if timeout is None else timeout * 1000):
-        raise TimeoutError("timed out")
+    return bool(poll.poll(None if timeout is None else timeout * 1000))
 
 
 def elsewhere(job: Callable[[], T]) -> T:

@@ -30,14 +30,20 @@ async def read_body(
 ) -> bytes:
     """The body of the request. Raises Refusal when it is missing, too long or encoded."""
     exchange = req.exchange
-    if exchange.headers.get(b"content-encoding", b"identity").lower() not in (b"", b"identity"):
-        raise Refusal(
-            UNSUPPORTED_MEDIA_TYPE, "send the body as it is, without a Content-Encoding header"
-        )
+    if b"content-encoding" in exchange.headers:
+        _check_encoding(req)
     data = await exchange.body(limit, too_long)
     if not data and not optional:
         raise Refusal(BAD_BODY, "this request needs a JSON body")
     return data
+
+
+def _check_encoding(req: Request) -> None:
+    encoding = req.get_header("Content-Encoding")
+    if encoding and encoding.lower() != "identity":
+        raise Refusal(
+            UNSUPPORTED_MEDIA_TYPE, "send the body as it is, without a Content-Encoding header"
+        )
 
 
 def decode(decoder: "msgspec.json.Decoder[T]", data: bytes) -> T:

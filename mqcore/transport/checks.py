@@ -57,7 +57,7 @@ class CallerChecks:
         exchange = req.exchange
         if b"url-signature" in exchange.headers:
             self._check_signature(req)
-        if exchange.unread and exchange.headers.get(b"content-type") != b"application/json":
+        if exchange.unread:
             _check_content_type(req)
         if b"accept" in exchange.headers:
             _check_accept(req, resource)

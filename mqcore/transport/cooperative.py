@@ -1,14 +1,13 @@
 """Calls on the event loop that give way while they wait, each in a greenlet of its own."""
 
 import asyncio
-import select
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from greenlet import getcurrent, greenlet
 
-from mqcore.contract import share_thread
+from mqcore.contract import is_ready, share_thread
 
 from .turns import Job, Turns
 
@@ -89,7 +88,7 @@ class _Call(greenlet):
         late = None if timeout is None else loop.call_later(timeout, self.switch, False)
         try:
             # A loop that was held up notices first that time is over, and then what has come.
-            if not self._give_way() and not _is_ready(fd, to_write=to_write):
+            if not self._give_way() and not is_ready(fd, to_write=to_write, timeout=0):
                 raise TimeoutError("timed out")
         finally:
             remove(fd)
@@ -107,12 +106,6 @@ class _Call(greenlet):
         if self.parent is None:  # for the types: only the first greenlet of a thread has none
             raise RuntimeError("a call has begun outside of the event loop")
         return self.parent.switch()
-
-
-def _is_ready(fd: int, *, to_write: bool) -> bool:
-    poll = select.poll()
-    poll.register(fd, select.POLLOUT if to_write else select.POLLIN)
-    return bool(poll.poll(0))
 
 
 def _current() -> _Call | None:

@@ -99,7 +99,7 @@ class Exchange:
     def _arrived(self, cycle: RequestResponseCycle, limit: int, too_long: Kind) -> bytes:
         """A body that is here as a whole, as `_read` would return it in more steps."""
         if cycle.disconnected:
-            raise Refusal(BAD_BODY, "the body ended before it was complete")
+            raise _cut_short()
         data, cycle.body = bytes(cycle.body), bytearray()
         cycle.message_event.clear()
         cycle.flow.resume_reading()
@@ -115,7 +115,7 @@ class Exchange:
         while self.unread:
             event = await self._receive()
             if event["type"] == "http.disconnect":
-                raise Refusal(BAD_BODY, "the body ended before it was complete")
+                raise _cut_short()
             chunk = event.get("body", b"")
             size += len(chunk)
             if size > limit:
@@ -216,6 +216,10 @@ def _head(status: int, headers: list[tuple[bytes, bytes]], length: int) -> bytes
     head = b"".join(parts)
     as_said = said == b"%d" % length
     return head if as_said and head.count(b"\n") == head.count(b"\r") == len(headers) + 2 else None
+
+
+def _cut_short() -> Refusal:
+    return Refusal(BAD_BODY, "the body ended before it was complete")
 
 
 def _too_long(limit: int, kind: Kind) -> Refusal:

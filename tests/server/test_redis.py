@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -105,21 +104,17 @@ def test_a_store_that_dies_and_comes_back_is_used_again_and_nothing_is_lost(
     assert "Traceback" not in server.log()
 
 
-def test_a_stop_waits_for_the_calls_in_flight(
-    start: StartServer, store: Redis, tmp_path: Path
-) -> None:
+def test_a_stop_waits_for_the_calls_in_flight(start: StartServer, store: Redis) -> None:
     server = start("--uri", store.uri)
     server.post("before")
     store.pause()
     posting = threading.Thread(target=server.post, args=("during",))
-    stopping = threading.Thread(target=server.process.terminate)
     try:
         posting.start()
-        threading.Event().wait(0.2)
-        stopping.start()
+        threading.Event().wait(0.2)  # the post is on its way
+        server.process.terminate()
     finally:
         store.resume()
     posting.join()
-    stopping.join()
     assert server.stop() == 0
     assert start("--uri", store.uri).http.get("/queues/q/stats").json()["messages"]["total"] == 2

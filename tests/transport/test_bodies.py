@@ -197,6 +197,11 @@ class TestEncoded:
         )
         refused(response, 415, "Unsupported media type", "Content-Encoding")
 
+    def test_one_of_several_is_refused_too(self, api: Api) -> None:
+        headers = [("Content-Encoding", "gzip"), ("Content-Encoding", "identity")]
+        response = api.send(MESSAGES, content=GOOD, headers=headers)
+        refused(response, 415, "Unsupported media type", "Content-Encoding")
+
     def test_identity_is_none(self, api: Api) -> None:
         response = api.send(MESSAGES, content=GOOD, headers={"Content-Encoding": "identity"})
         assert response.status_code == 201

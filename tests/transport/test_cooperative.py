@@ -57,10 +57,19 @@ class Line:
                 return sent
 
 
+@contextmanager
+def lines(n: int) -> Iterator[list[Line]]:
+    made = [Line() for _ in range(n)]
+    with ExitStack() as stack:
+        for line in made:
+            stack.enter_context(line.here)
+            stack.enter_context(line.there)
+        yield made
+
+
 @pytest.fixture
 def line() -> Iterator[Line]:
-    line = Line()
-    with line.here, line.there:
+    with lines(1) as (line,):
         yield line
 
 
@@ -270,27 +279,23 @@ def test_a_driver_that_gives_too_few_results_fails_those_who_asked(on_a_bridge: 
 
 def test_so_many_run_at_a_time_and_projects_take_turns(on_a_bridge: OnLoop) -> None:
     async def test(bridge: Bridge) -> None:
-        with ExitStack() as stack:
-            lines = [Line() for _ in range(20)]
-            for one in lines:
-                stack.enter_context(one.here)
-                stack.enter_context(one.there)
+        with lines(20) as made:
             begun: list[int] = []
 
             def wait(n: int) -> bytes:
                 begun.append(n)
-                return lines[n].wait()
+                return made[n].wait()
 
             flood = [start(bridge, wait, n) for n in range(20)]
             await passes()
             # One place of four is left to others.
             assert begun == [0, 1, 2]
             assert await bridge.run("other", divmod, 7, 2) == (3, 1)
-            lines[1].there.send(b"x")
+            made[1].there.send(b"x")
             await flood[1]
             await passes()
             assert begun == [0, 1, 2, 3]
-            for one in lines:
+            for one in made:
                 one.there.send(b"x")
             await asyncio.gather(*flood)
 
@@ -323,16 +328,6 @@ class Store:
         self.batches.append(list(requests))
         self._lines[len(self.batches) - 1].wait()
         return list(requests)
-
-
-@contextmanager
-def lines(n: int) -> Iterator[list[Line]]:
-    made = [Line() for _ in range(n)]
-    with ExitStack() as stack:
-        for line in made:
-            stack.enter_context(line.here)
-            stack.enter_context(line.there)
-        yield made
 
 
 def test_a_full_call_goes_beside_the_one_before_and_less_waits(on_a_bridge: OnLoop) -> None:

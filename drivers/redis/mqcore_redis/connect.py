@@ -12,11 +12,16 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.retry import Retry
 
 from .address import Address
-from .cooperative import CooperativeConnection, CooperativeUnixConnection, FreeConnections
+from .cooperative import (
+    Cooperative,
+    CooperativeConnection,
+    CooperativeUnixConnection,
+    FreeConnections,
+)
 from .errors import is_astray
 from .shared import SharedClients
 
-__all__ = ["Client", "connect", "disconnect", "server_of"]
+__all__ = ["Client", "connect", "disconnect", "is_cooperative", "server_of"]
 
 Client = Any
 """A `redis.Redis` or `RedisCluster`; their annotations are too few for us."""
@@ -58,6 +63,13 @@ def disconnect(client: Client, address: Address) -> None:
         _clusters.give_back(_key(address))
     else:
         client.close()
+
+
+def is_cooperative(client: Client) -> bool:
+    """Whether those who wait for its server give way."""
+    if not isinstance(client, redis.Redis):
+        return False
+    return issubclass(client.connection_pool.connection_class, Cooperative)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import redis
 from mqcore.contract import elsewhere, ready
 
 __all__ = [
+    "Cooperative",
     "CooperativeConnection",
     "CooperativeSocket",
     "CooperativeUnixConnection",
@@ -62,18 +63,20 @@ class CooperativeSocket:
         ready(self._plain.fileno(), to_write=to_write, timeout=self._plain.gettimeout())
 
 
-class _Cooperative:
+class Cooperative:
+    """What makes a connection of redis-py one whose users give way."""
+
     def _connect(self) -> CooperativeSocket:
         """Called by redis-py, which then says who we are by the socket that this returns."""
         connect: Any = super()
         return CooperativeSocket(elsewhere(connect._connect))
 
 
-class CooperativeConnection(_Cooperative, _redis.Connection):  # type: ignore[misc]
+class CooperativeConnection(Cooperative, _redis.Connection):  # type: ignore[misc]
     """By TCP, without TLS."""
 
 
-class CooperativeUnixConnection(_Cooperative, _redis.UnixDomainSocketConnection):  # type: ignore[misc]
+class CooperativeUnixConnection(Cooperative, _redis.UnixDomainSocketConnection):  # type: ignore[misc]
     """By a socket in the file system."""
 
 

@@ -13,7 +13,7 @@ from mqcore.contract import Calls, Clock, MQError, QueueRef, SharedWaking, Unava
 
 from . import server
 from .address import Address
-from .connect import Client, connect, disconnect, server_of
+from .connect import Client, connect, disconnect, is_cooperative, server_of
 from .errors import is_lost, is_script_missing, translate, translated
 from .keys import Keys
 from .pubsub import channel, listen
@@ -62,7 +62,7 @@ class Store:
     @property
     def cooperative(self) -> bool:
         """Whether calls give way while they wait."""
-        return self._address.kind in ("tcp", "unix") and not self._address.options.get("ssl")
+        return is_cooperative(self._client)
 
     def moment(self) -> Moment:
         return Moment(self._clock())
