@@ -128,7 +128,8 @@ class Exchange:
         """Whether the client closed the connection. Waits for nothing; ask after `body`."""
         cycle = self._cycle
         if cycle:
-            return cycle.disconnected
+            # uvicorn learns of it a moment later; what is written until then goes nowhere.
+            return cycle.disconnected or cycle.transport.is_closing()
         try:
             async with asyncio.timeout(0):
                 while (await self._receive())["type"] != "http.disconnect":

@@ -54,7 +54,8 @@ def test_a_repeat_beside_others_gets_its_own_messages_and_they_get_theirs(
 
 
 def test_repeats_at_the_same_time_are_one_claim(driver: SqlDriver) -> None:
-    posted = post(driver, 20)
+    # More than all of them can hold for the moment, or the one that is kept could find fewer.
+    posted = post(driver, 20 + 8 * 4)
     taken: list[str] = []
     with ThreadPoolExecutor(8) as pool:
         for _ in range(5):
@@ -63,7 +64,8 @@ def test_repeats_at_the_same_time_are_one_claim(driver: SqlDriver) -> None:
             (held,) = {tuple(ids(claim)) for claim in answers}
             assert len(held) == 4
             taken += held
-    assert sorted(taken) == sorted(posted)
+    assert len(set(taken)) == len(taken)
+    assert set(taken) < set(posted)
     assert driver.queues.stats(QUEUE).claimed == 20
 
 
