@@ -1,15 +1,16 @@
 """The values that cross the line between core and a driver.
 
-All of them are frozen. Times are seconds since the epoch as given by the injected clock, ttls,
-delays and graces are seconds. A body is bytes that nobody but the two ends looks into.
+All of them are frozen dataclasses with slots. Times are seconds since the epoch as given by the
+injected clock, ttls, delays and graces are seconds. A body is bytes that nobody but the two ends
+looks into.
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from .frozen import made_quickly
+from msgspec import Struct
 
 __all__ = [
     "Claim",
@@ -40,10 +41,12 @@ Metadata = Mapping[str, Any]
 """A JSON object. It is the user's: a driver stores it whole and never reads a key of it. Who gets
 one from a driver does not change it."""
 
+_as_dataclass = dataclass(init=False, repr=False, eq=False, match_args=False)
+"""For structs, which are made in a fifth of the time: what `dataclasses` offers works on them."""
 
-@made_quickly
-@dataclass(frozen=True, slots=True)
-class QueueRef:
+
+@_as_dataclass
+class QueueRef(Struct, frozen=True, eq=False):
     """Which queue. `project` is the tenant; None is a namespace of its own, never ''.
 
     `if_version` makes it the queue while its metadata has this version, for posts and claims of a
@@ -53,15 +56,23 @@ class QueueRef:
 
     project: str | None
     name: str
-    if_version: str | None = field(default=None, compare=False)
+    if_version: str | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, QueueRef):
+            return NotImplemented
+        return self.name == other.name and self.project == other.project
+
+    def __hash__(self) -> int:
+        return hash((self.project, self.name))
 
     def __str__(self) -> str:
         where = "without a project" if self.project is None else f"of project {self.project!r}"
         return f"queue {self.name!r} {where}"
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+@_as_dataclass
+class Page(Struct, Generic[T], frozen=True):
     """A part of a listing.
 
     `items` has as many as match, up to the limit. `next` is an opaque marker that continues
@@ -73,9 +84,8 @@ class Page(Generic[T]):
     next: str | None
 
 
-@made_quickly
-@dataclass(frozen=True, slots=True)
-class PageRequest:
+@_as_dataclass
+class PageRequest(Struct, frozen=True):
     """Which page of messages to read. The fields are the arguments of `MessageController.list`."""
 
     marker: str | None = None
@@ -95,8 +105,8 @@ class PageRequest:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Queue:
+@_as_dataclass
+class Queue(Struct, frozen=True):
     """A queue as stored. `metadata` is None in a listing that did not ask for details.
 
     `version` is an opaque token that changes with every change of the metadata.
@@ -107,8 +117,8 @@ class Queue:
     version: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class QueueFilter:
+@_as_dataclass
+class QueueFilter(Struct, frozen=True):
     """Which queues to list: all given conditions must hold (spec B-013, B-014).
 
     `name`: a case-sensitive part of the name. `metadata`: for each top-level key, the values
@@ -130,16 +140,16 @@ class QueueFilter:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+@_as_dataclass
+class Mark(Struct, frozen=True):
     """One end of a queue: the id of a message and when it was posted."""
 
     id: str
     posted_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class QueueStats:
+@_as_dataclass
+class QueueStats(Struct, frozen=True):
     """How many messages are under a live claim, and how many are not (delayed ones included).
 
     Expired messages are in neither. `oldest` and `newest` are by posting order, claimed ones
@@ -156,9 +166,8 @@ class QueueStats:
         return self.free + self.claimed
 
 
-@made_quickly
-@dataclass(frozen=True, slots=True)
-class NewMessage:
+@_as_dataclass
+class NewMessage(Struct, frozen=True):
     """A message to post. `id` comes from `new_id()` and is unique in the queue.
 
     `client` is the poster, for listings that hide one's own messages; drivers compare it as
@@ -173,9 +182,8 @@ class NewMessage:
     checksum: str | None = None
 
 
-@made_quickly
-@dataclass(frozen=True, slots=True)
-class Message:
+@_as_dataclass
+class Message(Struct, frozen=True):
     """A message as stored.
 
     `ttl` is what was granted at post, or by the claim that extended it (spec 1.4).
@@ -196,9 +204,8 @@ class Message:
         return json.loads(self.body)
 
 
-@made_quickly
-@dataclass(frozen=True, slots=True)
-class Handle:
+@_as_dataclass
+class Handle(Struct, frozen=True):
     """Which message to delete, and by what right.
 
     `claim_ids` empty: the message must not be under a live claim. Otherwise it must be held by
@@ -210,8 +217,8 @@ class Handle:
     force: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
+@_as_dataclass
+class DeadLetter(Struct, frozen=True):
     """Where a message goes instead of being claimed once more (spec 1.5).
 
     A message that was claimed `max_claims` times already moves to the queue `name` of the same
@@ -223,9 +230,8 @@ class DeadLetter:
     ttl: int | None = None
 
 
-@made_quickly
-@dataclass(frozen=True, slots=True)
-class ClaimRequest:
+@_as_dataclass
+class ClaimRequest(Struct, frozen=True):
     """A claim to make: up to `limit` messages for `ttl` seconds. `id` comes from `new_id()`."""
 
     id: str
@@ -235,9 +241,8 @@ class ClaimRequest:
     dead_letter: DeadLetter | None = None
 
 
-@made_quickly
-@dataclass(frozen=True, slots=True)
-class Claim:
+@_as_dataclass
+class Claim(Struct, frozen=True):
     """A live claim. It began, or was last renewed, at `renewed_at`; it ends `ttl` seconds later.
 
     `messages` are those that it still holds, in posting order; they may all be deleted by now.
@@ -250,8 +255,8 @@ class Claim:
     messages: tuple[Message, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NewSubscription:
+@_as_dataclass
+class NewSubscription(Struct, frozen=True):
     """A subscription to create. `id` comes from `new_id()`; `subscriber` is a URI."""
 
     id: str
@@ -260,8 +265,8 @@ class NewSubscription:
     options: Metadata
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
+@_as_dataclass
+class Subscription(Struct, frozen=True):
     """A subscription as stored. It ends `ttl` seconds after `renewed_at`.
 
     `created_at` is when it was created. A stored record that does not say whether it is

@@ -1,7 +1,9 @@
 """Claims: defaults, limits, and the dead-letter rule of the queue."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from msgspec import Struct
 
 from mqcore.contract import (
     Claim,
@@ -14,7 +16,6 @@ from mqcore.contract import (
     Unavailable,
     new_id,
 )
-from mqcore.contract.frozen import made_quickly
 
 from .limits import MIN_TTL, ServiceLimits
 from .queues import QueueService
@@ -24,9 +25,7 @@ from .validation import check_number, only
 __all__ = ["ClaimService", "NewClaim"]
 
 
-@made_quickly
-@dataclass(frozen=True, slots=True)
-class NewClaim:
+class NewClaim(Struct, frozen=True):
     """One user's request to claim. None takes the configured default."""
 
     limit: int = 10

@@ -3,9 +3,10 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol, cast
+
+from msgspec import Struct
 
 from mqcore.contract import (
     Capability,
@@ -27,7 +28,6 @@ from mqcore.contract import (
     Unavailable,
     new_id,
 )
-from mqcore.contract.frozen import made_quickly
 
 from .limits import MIN_TTL, ServiceLimits
 from .queues import QueueService
@@ -37,9 +37,7 @@ from .validation import check_count, check_number, only
 __all__ = ["BulkDelete", "MessageService", "Notifier", "Post", "Posting"]
 
 
-@made_quickly
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(Struct, frozen=True):
     """A message as a user gave it. `body` is JSON text; None takes the queue's default."""
 
     body: bytes
@@ -47,9 +45,7 @@ class Posting:
     delay: int | None = None
 
 
-@made_quickly
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(Struct, frozen=True):
     """One user's request to post. `size` is that of the whole request in bytes, if it had one."""
 
     messages: Sequence[Posting]
@@ -57,9 +53,7 @@ class Post:
     size: int | None = None
 
 
-@made_quickly
-@dataclass(frozen=True, slots=True)
-class BulkDelete:
+class BulkDelete(Struct, frozen=True):
     """One user's request to delete several messages. `claim_ids` count only where configured."""
 
     ids: Sequence[str]

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from msgspec import Struct
+
 from mqcore.contract import Invalid, MQError, QueueRef
 
 __all__ = ["MAX_MERGED", "Merged", "Pipeline", "Waiting"]
@@ -20,8 +22,7 @@ MAX_MERGED = 256
 """The most requests that one call takes, so that its batch stays short."""
 
 
-@dataclass(slots=True, eq=False)
-class Waiting:
+class Waiting(Struct, eq=False):
     """A request, the future of its answer, and the context that it came in (for logs).
 
     `messages`: how many it is about.

@@ -22,7 +22,7 @@ from mqcore.contract import (
 
 from .scripts import script
 from .store import Moment, Store
-from .values import from_reply, to_id, to_record, to_text
+from .values import from_reply, to_id, to_ids, to_record, to_text
 
 __all__ = ["JoinedMessages", "Messages"]
 
@@ -98,7 +98,7 @@ class Messages(MessageController):
         self, queue: QueueRef, handles: Sequence[Handle], *, all_or_nothing: bool = False
     ) -> Sequence[MQError | None]:
         if all(handle.force for handle in handles):
-            self._store.on_queue(_REMOVE, queue, *[to_id(handle.id) for handle in handles])
+            self._store.on_queue(_REMOVE, queue, *to_ids([handle.id for handle in handles]))
             return [None] * len(handles)
         args: list[bytes | int] = [int(all_or_nothing)]
         for handle in handles:

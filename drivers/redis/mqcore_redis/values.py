@@ -15,6 +15,7 @@ __all__ = [
     "id_in",
     "posted_at",
     "to_id",
+    "to_ids",
     "to_json",
     "to_message",
     "to_record",
@@ -23,12 +24,23 @@ __all__ = [
 
 _MADE_BY_CORE = re.compile(r"1([89a-f][0-9a-f]{13})0([0-9a-f]{14})00")
 """What `new_id` makes from 2024 until 2043. What is not in a group is the same in all of them."""
+_ALL_MADE_BY_CORE = re.compile(f"(?:{_MADE_BY_CORE.pattern}\n)*")
+_LINE = 33
 
 
 def to_id(text: str) -> bytes:
     """An id as stored: "t" and the text, or 14 bytes if core made it, the first above 127."""
     made = _MADE_BY_CORE.fullmatch(text)
     return bytes.fromhex(made[1] + made[2]) if made else b"t" + text.encode()
+
+
+def to_ids(texts: Sequence[str]) -> list[bytes]:
+    """Ids as stored, which takes less time together."""
+    lines = "\n".join((*texts, ""))
+    if len(lines) != _LINE * len(texts) or not _ALL_MADE_BY_CORE.fullmatch(lines):
+        return [to_id(text) for text in texts]
+    stored = bytes.fromhex("".join([text[1:15] + text[16:30] for text in texts]))
+    return [stored[at : at + 14] for at in range(0, len(stored), 14)]
 
 
 def from_id(stored: bytes) -> str:
