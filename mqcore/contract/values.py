@@ -1,8 +1,8 @@
 """The values that cross the line between core and a driver.
 
-All of them are frozen dataclasses with slots. Times are seconds since the epoch as given by the
-injected clock, ttls, delays and graces are seconds. A body is bytes that nobody but the two ends
-looks into.
+All of them are frozen. They are dataclasses with slots. Times are seconds since the epoch as given
+by the injected clock, ttls, delays and graces are seconds. A body is bytes that nobody but the two
+ends looks into.
 """
 
 import json

@@ -63,7 +63,7 @@ class Messages(MessageController):
         return [new.id for new in messages]
 
     def get_many(self, queue: QueueRef, ids: Sequence[str]) -> tuple[Message, ...]:
-        wanted = dict.fromkeys(map(to_id, ids))
+        wanted = dict.fromkeys(to_ids(ids))
         return tuple(map(from_reply, self._store.on_queue(_GET, queue, *wanted)))
 
     def list(
