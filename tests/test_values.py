@@ -1,15 +1,51 @@
 """The values of the contract: structs, which are made fast, that are frozen dataclasses as well."""
 
 import copy
+import inspect
 import pickle
-from dataclasses import asdict, astuple, fields, is_dataclass, replace
+from dataclasses import asdict, astuple, dataclass, fields, is_dataclass, replace
 
 import pytest
 from msgspec import structs
 
-from mqcore.contract import Handle, Message, Page, QueueRef, values
+from mqcore.contract import (
+    Claim,
+    ClaimRequest,
+    Handle,
+    Message,
+    NewMessage,
+    Page,
+    QueueRef,
+    values,
+)
+from mqcore.service import BulkDelete, NewClaim, Post, Posting
 
 MESSAGE = Message("id", b"body", 60, 1.5, checksum="sum")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(BulkDelete, Claim, ClaimRequest, Handle, Message),
+        *(NewClaim, NewMessage, Post, Posting, QueueRef),
+    ],
+)
+def test_one_is_made_as_a_dataclass_is(kind: type) -> None:
+    plain: type = dataclass(frozen=True, slots=True)(
+        type(kind.__name__, (), {"__annotations__": kind.__annotations__, **_defaults(kind)})
+    )
+    ours, theirs = (inspect.signature(each).parameters.values() for each in (kind, plain))
+    assert [(p.name, p.kind, p.default) for p in ours] == [
+        (p.name, p.kind, p.default) for p in theirs
+    ]
+
+
+def _defaults(kind: type) -> dict[str, object]:
+    return {
+        name: parameter.default
+        for name, parameter in inspect.signature(kind).parameters.items()
+        if parameter.default is not inspect.Parameter.empty
+    }
 
 
 def test_each_is_a_dataclass() -> None:
@@ -29,6 +65,7 @@ def test_what_dataclasses_offers_works() -> None:
     assert hash(MESSAGE) == hash(replace(MESSAGE))
     assert replace(MESSAGE, ttl=5) == Message("id", b"body", 5, 1.5, None, 0, "sum")
     assert pickle.loads(pickle.dumps(MESSAGE)) == copy.copy(MESSAGE) == MESSAGE
+    assert [field.name for field in fields(Handle)] == ["id", "claim_ids", "force"]
     assert asdict(Handle("id")) == {"id": "id", "claim_ids": (), "force": False}
     assert astuple(replace(Page((1,), "1"), next=None)) == ((1,), None)
     assert repr(Handle("id")) == "Handle(id='id', claim_ids=(), force=False)"

@@ -54,9 +54,9 @@ class Service:
         self.claims = ClaimService(driver, self.limits, self.queues)
         self.subscriptions = SubscriptionService(driver, self.limits, clock)
 
-    def age(self, since: float) -> int:
-        """Whole seconds since a time."""
-        seconds = self.clock() - since
+    def age(self, since: float, now: float | None = None) -> int:
+        """Whole seconds since a time, as of `now`, or of this moment."""
+        seconds = (self.clock() if now is None else now) - since
         return int(seconds) if seconds > 0 else 0
 
     def ping(self) -> None:

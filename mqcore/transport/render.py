@@ -62,7 +62,7 @@ class Renderer:
 
     def messages(self, queue: QueueRef, messages: Iterable[Message]) -> list[MessageView]:
         """The messages as of one moment, each with its claim in the link while one holds it."""
-        now, raw = self._clock(), msgspec.Raw
+        age, now = self._age, self._clock()
         path = f"{queue_path(queue)}/messages/"
         return [
             MessageView(
@@ -70,9 +70,8 @@ class Renderer:
                 # The only parameter: clients take what follows the "=" (spec 9.2 K3).
                 f"{path}{one.id}?claim_id={one.claim_id}" if one.claim_id else path + one.id,
                 one.ttl,
-                # Its age, as the service tells it, without a call for each.
-                int(now - one.posted_at) if now > one.posted_at else 0,
-                raw(one.body),
+                age(one.posted_at, now),
+                msgspec.Raw(one.body),
                 one.checksum or UNSET,
             )
             for one in messages

@@ -24,8 +24,7 @@ __all__ = [
 
 _MADE_BY_CORE = re.compile(r"1([89a-f][0-9a-f]{13})0([0-9a-f]{14})00")
 """What `new_id` makes from 2024 until 2043. What is not in a group is the same in all of them."""
-_ALL_MADE_BY_CORE = re.compile(f"(?:{_MADE_BY_CORE.pattern}\n)*")
-_LINE = 33
+_LINES_MADE_BY_CORE = re.compile(f"(?:{_MADE_BY_CORE.pattern}\n)*")
 
 
 def to_id(text: str) -> bytes:
@@ -37,8 +36,9 @@ def to_id(text: str) -> bytes:
 def to_ids(texts: Sequence[str]) -> list[bytes]:
     """Ids as stored, which takes less time together."""
     lines = "\n".join((*texts, ""))
-    if len(lines) != _LINE * len(texts) or not _ALL_MADE_BY_CORE.fullmatch(lines):
+    if lines.count("\n") != len(texts) or not _LINES_MADE_BY_CORE.fullmatch(lines):
         return [to_id(text) for text in texts]
+    # The two groups of each.
     stored = bytes.fromhex("".join([text[1:15] + text[16:30] for text in texts]))
     return [stored[at : at + 14] for at in range(0, len(stored), 14)]
 
