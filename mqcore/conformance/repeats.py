@@ -72,6 +72,17 @@ class TestRepeats(Suite):
         assert isinstance(second, Claim)
         assert [message.id for message in second.messages] == held[1:]
 
+    def test_an_id_twice_in_one_call_is_one_claim(self) -> None:
+        """B-090."""
+        posted = self.post(5)
+        request = ClaimRequest(new_id(), 2, 60, 0)
+        first, second = self.driver.claims.claim(self.queue, [request, request])
+        assert isinstance(first, Claim)
+        assert second == first
+        held = self.ids(first)
+        assert len(held) == 2
+        assert self.listed() == [each for each in posted if each not in held]
+
     def test_racing_repeats_of_a_claim_strand_nothing(self) -> None:
         """B-090, B-108."""
         posted = self.post(8)

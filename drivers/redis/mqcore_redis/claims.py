@@ -21,7 +21,7 @@ from .values import to_id, to_message, to_text
 
 __all__ = ["Claims"]
 
-_CLAIM = script("queue", "version", "runs", "walk", "append", "lease", "claim")
+_CLAIM = script("queue", "version", "runs", "walk", "append", "lease", "fresh", "claim")
 _GET = script("queue", "lease", "get_claim")
 _RENEW = script("queue", "runs", "lease", "renew")
 _RELEASE = script("queue", "lease", "release")

@@ -75,23 +75,26 @@ local function bury(r, doomed)
   return true
 end
 
-local results = {}
-for n, r in ipairs(requests) do
-  local known = live(r.id)
-  if known then
-    results[n] = show(known, holding(known))
-  else
-    local chosen, doomed = choose(r)
-    if #doomed > 0 and not bury(r, doomed) then
-      results[n] = 1
-    elseif #chosen == 0 then
-      results[n] = 0
-    else
-      take(chosen)
-      hold(r, chosen, 1)
-      results[n] = show(r, chosen)
-    end
-  end
+local function claim_any(r)
+  local chosen, doomed = choose(r)
+  if #doomed > 0 and not bury(r, doomed) then return 1 end
+  if #chosen == 0 then return 0 end
+  take(chosen)
+  hold(r, chosen, 1)
+  return show(r, chosen)
 end
+
+local function serve(r)
+  local known = live(r.id)
+  if known then return show(known, holding(known)) end
+  return claim_fresh(r) or claim_any(r)
+end
+
+local results, served = {}, {}
+for n, r in ipairs(requests) do
+  served[r.id] = served[r.id] or serve(r)
+  results[n] = served[r.id]
+end
+write_fresh()
 results[#results + 1] = moved_all
 return results

@@ -21,6 +21,10 @@ local function holding(claim)
   return held
 end
 
+local function claim_record(claim, members)
+  return cmsgpack.pack({claim.ends, claim.ttl, claim.grace, claim.renewed, table.concat(members)})
+end
+
 -- Put the messages, each with the end of its `life`, under the claim; those that
 -- would die first live longer.
 local function hold(claim, entries, more)
@@ -41,8 +45,7 @@ local function hold(claim, entries, more)
   all('ZADD', ENDS, ends)
   all('ZADD', HELD, held)
   all('HSET', IDS, ids)
-  local record = {claim.ends, claim.ttl, claim.grace, claim.renewed, table.concat(members)}
-  call('HSET', CLAIMS, claim.id, cmsgpack.pack(record))
+  call('HSET', CLAIMS, claim.id, claim_record(claim, members))
   call('ZADD', LEASES, over, claim.id)
   call('ZADD', AGENDA, 'LT', over, STEM)
 end

@@ -26,7 +26,7 @@ end})
 -- Where the message is in the stream. Numbers are the last part of a place: Redis's index of places
 -- has one node less for each page of messages then.
 local function place(seq)
-  return '0-' .. text(seq)
+  return string.format('0-%d', seq)
 end
 
 local function member(seq)
@@ -86,6 +86,12 @@ end
 local function client_of(record)
   local length, _, before = struct.unpack('>I4I4I2', record, 17)
   return record:sub(27 + before, 26 + before + length)
+end
+
+-- When it expires if no claim makes its life longer; nothing makes it shorter.
+local function own_end(record)
+  local posted, ttl = struct.unpack('>dd', record)
+  return posted + ttl
 end
 
 local function with_ttl(record, ttl)
