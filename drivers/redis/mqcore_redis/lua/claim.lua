@@ -95,6 +95,7 @@ for n, r in ipairs(requests) do
   served[r.id] = served[r.id] or serve(r)
   results[n] = served[r.id]
 end
-write_fresh()
+take_fresh()
+write_claims()
 results[#results + 1] = moved_all
 return results

@@ -21,38 +21,61 @@ local function holding(claim)
   return held
 end
 
-local function claim_record(claim, members)
-  return cmsgpack.pack({claim.ends, claim.ttl, claim.grace, claim.renewed, table.concat(members)})
+-- Claims and what they hold, until `write_claims`: several are written in few calls.
+local noted
+
+local function forget_noted()
+  noted = {held = {}, ids = {}, ends = {}, claims = {}, leases = {}, soonest = math.huge}
+end
+forget_noted()
+
+local function note_claim(claim, members)
+  local claims, leases, at = noted.claims, noted.leases, #noted.claims
+  local record = {claim.ends, claim.ttl, claim.grace, claim.renewed, table.concat(members)}
+  claims[at + 1], claims[at + 2] = claim.id, cmsgpack.pack(record)
+  leases[at + 1], leases[at + 2] = written[claim.ends], claim.id
+  noted.soonest = math.min(noted.soonest, claim.ends)
+end
+
+local function write_claims()
+  if #noted.claims == 0 then return end
+  all('ZADD', ENDS, noted.ends)
+  all('ZADD', HELD, noted.held)
+  all('HSET', IDS, noted.ids)
+  all('HSET', CLAIMS, noted.claims)
+  all('ZADD', LEASES, noted.leases)
+  call('ZADD', AGENDA, 'LT', written[noted.soonest], STEM)
+  forget_noted()
 end
 
 -- Put the messages, each with the end of its `life`, under the claim; those that
 -- would die first live longer.
 local function hold(claim, entries, more)
-  local members, held, ids, ends = {}, {}, {}, {}
+  local members, held, ids, ends = {}, noted.held, noted.ids, noted.ends
   local life, over = claim.ends + claim.grace, written[claim.ends]
   for n = 1, #entries do
     local e = entries[n]
     members[n] = e.member
     if e.life < claim.ends then
       e.ttl = claim.ttl + claim.grace
-      ends[#ends + 1], ends[#ends + 2] = written[life], members[n]
+      ends[#ends + 1], ends[#ends + 2] = written[life], e.member
       widen(e.seq, e.seq, life)
     end
     e.count, e.lease, e.claim = e.count + more, claim.ends, claim.id
-    held[2 * n - 1], held[2 * n] = over, members[n]
-    ids[2 * n - 1], ids[2 * n] = e.id, packed(e)
+    held[#held + 1], held[#held + 2] = over, e.member
+    ids[#ids + 1], ids[#ids + 2] = e.id, packed(e)
   end
-  all('ZADD', ENDS, ends)
-  all('ZADD', HELD, held)
-  all('HSET', IDS, ids)
-  call('HSET', CLAIMS, claim.id, claim_record(claim, members))
-  call('ZADD', LEASES, over, claim.id)
-  call('ZADD', AGENDA, 'LT', over, STEM)
+  note_claim(claim, members)
+  write_claims()
 end
 
 -- The claim, and of each message its record, ttl and count, one after the other.
+local function shown_claim(claim)
+  return {text(claim.ttl), text(claim.grace), claim.renewed}
+end
+
 local function show(claim, entries)
-  local shown = {text(claim.ttl), text(claim.grace), claim.renewed}
+  local shown = shown_claim(claim)
   for n = 1, #entries do
     local e = entries[n]
     shown[3 * n + 1], shown[3 * n + 2], shown[3 * n + 3] = e.record, e.ttl, e.count

@@ -69,8 +69,12 @@ local function changed(e, raw)
   return e
 end
 
+local function packed_state(e)
+  return struct.pack('>I4dd', e.count, e.ttl, e.lease) .. e.claim
+end
+
 local function packed(e)
-  return struct.pack('>I6I4dd', e.seq, e.count, e.ttl, e.lease) .. e.claim
+  return member(e.seq) .. packed_state(e)
 end
 
 local function holder(e)
