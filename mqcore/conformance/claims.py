@@ -246,6 +246,27 @@ class TestMessageLives(Suite):
         self.advance(1)
         assert self.everything() == []
 
+    def test_each_claim_of_one_call_extends_what_it_holds_and_no_more(self) -> None:
+        """B-096, B-095."""
+        posted = self.post(5, ttl=120)
+        requests = [ClaimRequest(new_id(), 2, ttl, 0) for ttl in (60, 777, 60)]
+        claims = [
+            result
+            for result in self.driver.claims.claim(self.queue, requests)
+            if isinstance(result, Claim)
+        ]
+        lives = [[message.ttl for message in claim.messages] for claim in claims]
+        assert lives == [[120, 120], [777, 777], [120]]
+        assert sorted(message.id for claim in claims for message in claim.messages) == posted
+        assert self.listed() == []
+        for claim in claims:
+            assert self.driver.claims.get(self.queue, claim.id) == claim
+        back = sorted(self.ids(claims[0]) + self.ids(claims[2]))
+        self.advance(60)
+        assert sorted(self.listed()) == back
+        self.advance(60)
+        assert self.everything() == self.ids(claims[1])
+
     def test_an_extended_life_counts_from_the_claim(self) -> None:
         """B-096."""
         (posted,) = self.post(ttl=120)
